@@ -1,0 +1,46 @@
+"""The product without ROS: NumPy and OpenCV in, dataclasses out.
+
+Nothing in here imports rclpy; torch, openvino and the like are imported where they are used.
+"""
+
+from pose_estimation_ros.engine.cancel import CancelToken
+from pose_estimation_ros.engine.errors import (
+    CancelledError,
+    ConfigError,
+    InputError,
+    ModelError,
+    PoseEstimationError,
+    RuntimeMissingError,
+)
+from pose_estimation_ros.engine.geometry import CameraModel
+from pose_estimation_ros.engine.hybrid import HybridOptions, HybridPipeline
+from pose_estimation_ros.engine.skeletons import SKELETONS, Skeleton
+from pose_estimation_ros.engine.stages import CameraState, Models, PipelineOptions
+from pose_estimation_ros.engine.types import Detections, Frame, Image, PoseResult, Poses
+from pose_estimation_ros.engine.v3 import V3Pipeline
+from pose_estimation_ros.engine.v4 import V4Pipeline
+
+__all__ = [
+    "SKELETONS",
+    "CameraModel",
+    "CameraState",
+    "CancelToken",
+    "CancelledError",
+    "ConfigError",
+    "Detections",
+    "Frame",
+    "HybridOptions",
+    "HybridPipeline",
+    "Image",
+    "InputError",
+    "ModelError",
+    "Models",
+    "PipelineOptions",
+    "PoseEstimationError",
+    "PoseResult",
+    "Poses",
+    "RuntimeMissingError",
+    "Skeleton",
+    "V3Pipeline",
+    "V4Pipeline",
+]

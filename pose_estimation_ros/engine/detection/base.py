@@ -1,0 +1,31 @@
+"""What every detector offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pose_estimation_ros.engine.types import Detections, FloatArray, Image
+
+
+@dataclass(slots=True)
+class DetectorOptions:
+    """Settings that may change while the detector runs."""
+
+    confidence_threshold: float = 0.3
+    iou_threshold: float = 0.45
+    max_persons: int = 32
+
+
+class Detector(Protocol):
+    """Finds the persons of an image."""
+
+    name: str
+
+    def detect(self, image: Image, options: DetectorOptions, previous: FloatArray) -> Detections:
+        """Persons of the image, best first.
+
+        `previous` (n, 4) px are where persons were in the last frame, by their poses; it helps
+        detectors that cannot see.
+        """
+        ...

@@ -1,0 +1,73 @@
+"""Skeletons and boxes drawn onto images."""
+
+from __future__ import annotations
+
+import colorsys
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.engine.skeletons import skeleton_named
+from pose_estimation_ros.engine.types import ByteArray, PoseResult
+
+Colour = tuple[int, int, int]
+_GREEN, _ORANGE, _BLUE = (80, 220, 60), (40, 160, 255), (255, 170, 40)
+_DARK, _LIGHT = (24, 24, 24), (245, 245, 245)
+
+
+def track_colour(track_id: int) -> Colour:
+    """A BGR colour that stays with a track and differs from its neighbours'."""
+    if track_id < 0:
+        return (180, 180, 180)
+    hue = (track_id * 0.61803398875) % 1.0  # the golden ratio spreads any run of numbers evenly
+    r, g, b = colorsys.hsv_to_rgb(hue, 0.75, 1.0)
+    return int(b * 255), int(g * 255), int(r * 255)
+
+
+def _side_colour(name: str) -> Colour:
+    """Left green, right orange, middle blue, as usual in the field."""
+    if name.startswith(("left_", "L_")):
+        return _GREEN
+    return _ORANGE if name.startswith(("right_", "R_")) else _BLUE
+
+
+def draw_poses(pixels: ByteArray, result: PoseResult, min_joint_score: float = 0.2) -> None:
+    """Draws every person of a result onto (height, width, 3) BGR pixels, in place."""
+    skeleton = skeleton_named(result.skeleton)
+    poses = result.poses
+    unit = max(1, round(min(pixels.shape[:2]) / 240))
+    limit = float(4 * max(pixels.shape[:2]))
+    for person in range(len(poses)):
+        joints = np.clip(np.nan_to_num(poses.joints.xy[person]), -limit, limit)
+        xy = joints.round().astype(int).tolist()
+        seen = (poses.joints.scores[person] >= min_joint_score).tolist()
+        box = np.clip(poses.boxes[person], -limit, limit).round().astype(int).tolist()
+        track = int(poses.track_ids[person])
+        colour = track_colour(track)
+        cv2.rectangle(pixels, box[:2], box[2:], colour, unit, cv2.LINE_AA)
+        for first, second in skeleton.bones:
+            if seen[first] and seen[second]:
+                name = skeleton.joints[second if second > first else first]
+                cv2.line(pixels, xy[first], xy[second], _DARK, 2 * unit + 2, cv2.LINE_AA)
+                cv2.line(pixels, xy[first], xy[second], _side_colour(name), 2 * unit, cv2.LINE_AA)
+        for joint, point in enumerate(xy):
+            if seen[joint]:
+                cv2.circle(pixels, point, 2 * unit, _LIGHT, -1, cv2.LINE_AA)
+                cv2.circle(pixels, point, 2 * unit, _DARK, 1, cv2.LINE_AA)
+        label = f"{track} " if track >= 0 else ""
+        draw_label(pixels, f"{label}{poses.scores[person]:.2f}", (box[0], box[1]), colour)
+
+
+def draw_label(
+    pixels: ByteArray, text: str, corner: tuple[int, int], colour: Colour = _LIGHT
+) -> None:
+    """One line of text on a dark ground whose bottom left corner is there, kept in the image."""
+    scale = max(0.4, min(pixels.shape[:2]) / 900)
+    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    x = min(max(corner[0], 0), max(0, pixels.shape[1] - width - 4))
+    y = min(max(corner[1], height + base + 2), pixels.shape[0])
+    cv2.rectangle(pixels, (x, y - height - base - 2), (x + width + 4, y), _DARK, -1)
+    cv2.putText(
+        *(pixels, text, (x + 2, y - base), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1),
+        cv2.LINE_AA,
+    )

@@ -1,0 +1,87 @@
+"""Top-down pose estimation: a crop for each person, crops in batches, joints back in the image."""
+
+from __future__ import annotations
+
+import threading
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.engine.errors import ModelError
+from pose_estimation_ros.engine.geometry import crop_affine, crop_boxes, crop_to_image
+from pose_estimation_ros.engine.pose.decode import choose_pose_head
+from pose_estimation_ros.engine.runtimes import Runtime
+from pose_estimation_ros.engine.skeletons import SKELETONS, Skeleton, skeleton_of_size
+from pose_estimation_ros.engine.tensors import IMAGENET, ImageInput
+from pose_estimation_ros.engine.types import ByteArray, FloatArray, Image, JointEstimates
+
+CROP_ENLARGE = 1.25
+BATCH = 8
+
+
+class TopDownPose:
+    """A pose model over any runtime. May be used from several threads at once.
+
+    Input size, layout, type, the kind of output and the number of joints are read off the model.
+    Models that take floats are given ImageNet-normalised RGB, unless their family wants another.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.name = runtime.path.name
+        self._runtime = runtime
+        self._input = ImageInput.of(runtime)
+        if self._input.height is None or self._input.width is None:
+            raise ModelError(
+                f"{runtime.path} leaves its input size free, so the size it was trained with is "
+                "unknown: export it with a fixed height and width"
+            )
+        self._height, self._width = self._input.height, self._input.width
+        self.batch = self._input.batch or BATCH
+        self._scratch = threading.local()
+        blank = np.zeros((self._input.batch or 1, self._height, self._width, 3), np.uint8)
+        outputs = runtime.run(self._input.tensor(blank, "rgb", IMAGENET))  # also the warm-up
+        source = str(runtime.path)
+        head = choose_pose_head(outputs, self._width, runtime.metadata, source)
+        self._decode, self._norm = head.decode, head.norm
+        named = SKELETONS.get(runtime.metadata.get("skeleton", ""))
+        if named is None or len(named.joints) != head.joints:
+            named = skeleton_of_size(head.joints, source)
+        self.skeleton: Skeleton = named
+
+    def estimate(self, image: Image, boxes: FloatArray) -> JointEstimates:
+        """Joints of the persons in the boxes (n, 4); at most `batch` go through at a time.
+
+        Raises:
+            ModelError: the model's outputs are not finite.
+        """
+        parts = [
+            self._estimate_batch(image, boxes[start : start + self.batch])
+            for start in range(0, len(boxes), self.batch)
+        ]
+        return (
+            JointEstimates.join(parts)
+            if parts
+            else JointEstimates.empty(len(self.skeleton.joints))
+        )
+
+    def _estimate_batch(self, image: Image, boxes: FloatArray) -> JointEstimates:
+        n = len(boxes)
+        shown = crop_boxes(boxes, self._width / self._height, CROP_ENLARGE)
+        crops = self._crops(self._input.batch or n)
+        for crop, box in zip(crops, shown, strict=False):
+            affine = crop_affine(box, self._height, self._width)
+            cv2.warpAffine(image.pixels, affine, (self._width, self._height), dst=crop)
+        outputs = self._runtime.run(self._input.tensor(crops, image.order, self._norm))
+        xy, scores, z = (part[:n] for part in self._decode(outputs, self._height, self._width))
+        if not (np.isfinite(xy).all() and np.isfinite(scores).all()):
+            raise ModelError(f"{self.name} gave joints that are not numbers")
+        xy = crop_to_image(xy, shown, self._height, self._width)
+        return JointEstimates(xy, scores.astype(np.float32), z.astype(np.float32))
+
+    def _crops(self, n: int) -> ByteArray:
+        """A reused buffer for n crops, one a thread."""
+        buffer = getattr(self._scratch, "crops", None)
+        if buffer is None or len(buffer) < n:
+            shape = (max(n, self._input.batch or 1), self._height, self._width, 3)
+            buffer = self._scratch.crops = np.zeros(shape, np.uint8)
+        return buffer[:n]

@@ -1,0 +1,88 @@
+"""ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from pose_estimation_ros.engine.errors import ModelError, RuntimeMissingError
+from pose_estimation_ros.engine.runtimes.base import TensorSpec
+from pose_estimation_ros.engine.types import AnyArray
+
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
+CPU = "CPUExecutionProvider"
+# Our names of runtimes for the providers of the builds of ONNX Runtime that have them.
+PROVIDERS = {
+    "onnxruntime": CPU,
+    "onnxruntime-cuda": "CUDAExecutionProvider",
+    "onnxruntime-tensorrt": "TensorrtExecutionProvider",
+    "onnxruntime-openvino": "OpenVINOExecutionProvider",
+}
+
+
+def installed_providers() -> list[str]:
+    """Names of the runtimes that the installed build of ONNX Runtime offers."""
+    available = onnxruntime.get_available_providers()
+    return [name for name, provider in PROVIDERS.items() if provider in available]
+
+
+class OnnxRuntime:
+    """A .onnx file. A session serves several threads at once."""
+
+    def __init__(self, path: Path, threads: int, name: str = "onnxruntime") -> None:
+        """Loads the file.
+
+        Raises:
+            ModelError: the file is broken or of a newer opset than this ONNX Runtime knows.
+            RuntimeMissingError: this build of ONNX Runtime lacks the provider, or its libraries.
+        """
+        self.path, self.name = path, name
+        provider = PROVIDERS[name]
+        if provider not in onnxruntime.get_available_providers():
+            raise RuntimeMissingError(
+                f"this ONNX Runtime has no {provider}: install a build that does "
+                "(onnxruntime-gpu, onnxruntime-openvino), or choose another runtime"
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Idle threads that spin would take the cores that the middleware and the robot need.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=list(dict.fromkeys([provider, CPU]))
+            )
+        except Exception as error:  # its classes are not public and have no common base
+            reason = str(error).splitlines()[0][:200]
+            raise ModelError(f"ONNX Runtime cannot load {path}: {reason}") from error
+        if provider not in self._session.get_providers():
+            raise RuntimeMissingError(
+                f"{provider} is built in but does not start: check its driver and libraries"
+            )
+        self.inputs = [self._spec(tensor) for tensor in self._session.get_inputs()]
+        self.outputs = [self._spec(tensor) for tensor in self._session.get_outputs()]
+        self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
+        self._input_names = [spec.name for spec in self.inputs]
+        self._output_names = [spec.name for spec in self.outputs]
+
+    def _spec(self, tensor: onnxruntime.NodeArg) -> TensorSpec:
+        if tensor.type not in _DTYPES:
+            raise ModelError(f"{self.path}: tensor '{tensor.name}' is of type {tensor.type}")
+        shape = tuple(size if isinstance(size, int) else None for size in tensor.shape)
+        return TensorSpec(tensor.name, shape, np.dtype(_DTYPES[tensor.type]))
+
+    def run(self, *tensors: AnyArray) -> list[AnyArray]:
+        feeds = dict(zip(self._input_names, tensors, strict=True))
+        outputs: list[AnyArray] = self._session.run(self._output_names, feeds)
+        return outputs

@@ -1,0 +1,99 @@
+"""Skeletons: names of the joints, in the order of the models' outputs, and the bones between them.
+
+Sources: COCO keypoints (Lin et al. 2014); Human3.6M and MuCo orders as in ConvNeXtPose
+(Nguyen et al. 2023) and 3DMPPE (Moon et al. 2019).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pose_estimation_ros.engine.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """`roots` are the joints whose mean is the root; `pairs` swap under a mirror image."""
+
+    name: str
+    joints: tuple[str, ...]
+    bones: tuple[tuple[int, int], ...]
+    roots: tuple[int, ...]
+    pairs: tuple[tuple[int, int], ...]
+
+
+def _pairs(joints: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """Indices of (left, right) joints, read off the names."""
+    found = []
+    for index, name in enumerate(joints):
+        for left, right in (("left_", "right_"), ("L_", "R_")):
+            if name.startswith(left) and right + name[len(left) :] in joints:
+                found.append((index, joints.index(right + name[len(left) :])))
+    return tuple(found)
+
+
+def _skeleton(
+    name: str, joints: str, bones: tuple[tuple[int, int], ...], roots: tuple[int, ...]
+) -> Skeleton:
+    names = tuple(joints.split())
+    return Skeleton(name, names, bones, roots, _pairs(names))
+
+
+COCO17 = _skeleton(
+    "coco17",
+    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow "
+    "right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle "
+    "right_ankle",
+    (
+        *((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7)),
+        *((6, 8), (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6)),
+    ),
+    roots=(11, 12),
+)
+H36M18 = _skeleton(
+    "h36m18",
+    "Pelvis R_Hip R_Knee R_Ankle L_Hip L_Knee L_Ankle Torso Neck Nose Head L_Shoulder L_Elbow "
+    "L_Wrist R_Shoulder R_Elbow R_Wrist Thorax",
+    (
+        *((0, 7), (7, 8), (8, 9), (9, 10), (8, 11), (11, 12), (12, 13), (8, 14), (14, 15)),
+        *((15, 16), (0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6)),
+    ),
+    roots=(0,),
+)
+MUCO21 = _skeleton(
+    "muco21",
+    "Head_top Thorax R_Shoulder R_Elbow R_Wrist L_Shoulder L_Elbow L_Wrist R_Hip R_Knee R_Ankle "
+    "L_Hip L_Knee L_Ankle Pelvis Spine Head R_Hand L_Hand R_Toe L_Toe",
+    (
+        *((0, 16), (16, 1), (1, 15), (15, 14), (14, 8), (14, 11), (8, 9), (9, 10), (10, 19)),
+        *((11, 12), (12, 13), (13, 20), (1, 2), (2, 3), (3, 4), (4, 17), (1, 5), (5, 6)),
+        *((6, 7), (7, 18)),
+    ),
+    roots=(14,),
+)
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (COCO17, H36M18, MUCO21)}
+
+
+def skeleton_named(name: str) -> Skeleton:
+    """The skeleton of that name.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if name not in SKELETONS:
+        raise ModelError(f"unknown skeleton '{name}': choose one of {', '.join(SKELETONS)}")
+    return SKELETONS[name]
+
+
+def skeleton_of_size(joints: int, source: str) -> Skeleton:
+    """The skeleton with that many joints; `source` names the model in the error.
+
+    Raises:
+        ModelError: no known skeleton has that many joints.
+    """
+    for skeleton in SKELETONS.values():
+        if len(skeleton.joints) == joints:
+            return skeleton
+    known = ", ".join(f"{s.name} ({len(s.joints)})" for s in SKELETONS.values())
+    raise ModelError(f"{source} estimates {joints} joints, which fits no known skeleton: {known}")

@@ -1,0 +1,196 @@
+"""What the pipelines share: the models, the state of one camera, and the last stage."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pose_estimation_ros.engine.cancel import CancelToken
+from pose_estimation_ros.engine.chain import FallbackChain, Rung
+from pose_estimation_ros.engine.detection.base import Detector, DetectorOptions
+from pose_estimation_ros.engine.locating import locate
+from pose_estimation_ros.engine.memory import return_free_memory
+from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth
+from pose_estimation_ros.engine.pose.top_down import TopDownPose
+from pose_estimation_ros.engine.skeletons import Skeleton
+from pose_estimation_ros.engine.smoothing import Smoother, SmoothingOptions
+from pose_estimation_ros.engine.tracking import Tracker, TrackingOptions
+from pose_estimation_ros.engine.types import (
+    DEPTH_NONE,
+    TRACK_LOST,
+    AnyArray,
+    Detections,
+    FloatArray,
+    Frame,
+    IntArray,
+    JointEstimates,
+    PoseResult,
+    Poses,
+    StageTimes,
+)
+from pose_estimation_ros.engine.workers import WorkerPool, chunk_sizes
+
+
+@dataclass(slots=True)
+class PipelineOptions:
+    """Settings that may change while the pipelines run; every part reads them anew each frame."""
+
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
+    tracking: TrackingOptions = field(default_factory=TrackingOptions)
+    smoothing: SmoothingOptions = field(default_factory=SmoothingOptions)
+    min_pose_score: float = 0.2
+    detect_every: int = 10
+    report_lost: bool = False
+
+
+@dataclass
+class Models:
+    """The loaded models and the threads that run them, shared by all cameras and pipelines."""
+
+    detector: FallbackChain[Detector]
+    pose: FallbackChain[TopDownPose]
+    workers: WorkerPool
+    root_depth: FallbackChain[RootDepth] = field(
+        default_factory=lambda: FallbackChain("root depth", [Rung(BoxDepth.name, BoxDepth)])
+    )
+
+    def load(self) -> None:
+        """Loads the best usable detector and pose model now rather than at the first image.
+
+        Raises:
+            ModelError: a chain has no usable rung.
+        """
+        _ = self.detector.current, self.pose.current, self.root_depth.current
+        return_free_memory()
+
+    def detect(self, frame: Frame, options: PipelineOptions, previous: AnyArray) -> Detections:
+        """Everyone in the frame; `previous` (n, 4) px as for Detector.detect."""
+        return self.detector.call(lambda d: d.detect(frame.image, options.detector, previous))
+
+    def estimate(
+        self, frame: Frame, boxes: FloatArray, cancel: CancelToken
+    ) -> tuple[JointEstimates, Skeleton]:
+        """Joints of the persons in the boxes (n, 4), spread over the workers."""
+
+        def use(pose: TopDownPose) -> tuple[JointEstimates, Skeleton]:
+            ends = np.cumsum(chunk_sizes(len(boxes), self.workers.workers, pose.batch))
+            chunks = np.split(boxes, ends[:-1])
+            parts = self.workers.map(lambda b: pose.estimate(frame.image, b), chunks, cancel)
+            return JointEstimates.join(parts), pose.skeleton
+
+        if len(boxes) == 0:
+            skeleton = self.pose.current.skeleton
+            return JointEstimates.empty(len(skeleton.joints)), skeleton
+        return self.pose.call(use)
+
+    def close(self) -> None:
+        self.workers.close()
+
+
+class CameraState:
+    """Who is in front of one camera; shared by the pipelines that take turns on it."""
+
+    def __init__(self, options: PipelineOptions) -> None:
+        self.tracker = Tracker(options.tracking)
+        self.smoother = Smoother(options.smoothing)
+        self.last_boxes: FloatArray = np.zeros((0, 4), np.float32)
+
+    def reset(self) -> None:
+        """Forgets everyone."""
+        self.tracker.reset()
+        self.smoother.reset()
+        self.last_boxes = np.zeros((0, 4), np.float32)
+
+
+class Timer:
+    """Milliseconds since it was last asked."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap_ms(self) -> float:
+        now = time.perf_counter()
+        lap, self._last = (now - self._last) * 1e3, now
+        return lap
+
+
+def joints_box(joints: JointEstimates, boxes: FloatArray) -> FloatArray:
+    """Boxes (n, 4) around the confident joints of persons whose boxes were (n, 4).
+
+    Joints do not reach the outline, so the boxes are padded; and a box shrinks by at most a tenth
+    at a time, so that an arm lost for a frame does not cut the crop.
+    """
+    if len(joints) == 0:
+        return boxes
+    floor = 0.5 * joints.scores.max(axis=1, keepdims=True)
+    unsure = (joints.scores < floor)[..., None]
+    low = np.where(unsure, np.inf, joints.xy).min(axis=1)
+    high = np.where(unsure, -np.inf, joints.xy).max(axis=1)
+    size = high - low
+    size = size + 0.24 * size.max(axis=1, keepdims=True)
+    size = np.maximum(size, 0.9 * (boxes[:, 2:] - boxes[:, :2]))
+    centre = (low + high) / 2
+    return np.concatenate([centre - size / 2, centre + size / 2], axis=1).astype(np.float32)
+
+
+def with_lost(poses: Poses, ids: IntArray, boxes: FloatArray) -> Poses:
+    """The poses and, after them, one entry for each lost track (m,): a box (m, 4), no joints."""
+    k = poses.joints.scores.shape[1]
+    blank = Poses(
+        boxes,
+        np.zeros(len(ids), np.float32),
+        JointEstimates(
+            np.full((len(ids), k, 2), np.nan, np.float32),
+            np.zeros((len(ids), k), np.float32),
+            np.full((len(ids), k), np.nan, np.float32),
+        ),
+        np.full((len(ids), k, 3), np.nan, np.float32),
+        ids,
+        np.full(len(ids), TRACK_LOST, np.int32),
+        np.full(len(ids), DEPTH_NONE, np.int32),
+    )
+    return Poses(
+        np.concatenate([poses.boxes, blank.boxes]),
+        np.concatenate([poses.scores, blank.scores]),
+        JointEstimates.join([poses.joints, blank.joints]),
+        np.concatenate([poses.positions_m, blank.positions_m]),
+        np.concatenate([poses.track_ids, blank.track_ids]),
+        np.concatenate([poses.track_states, blank.track_states]),
+        np.concatenate([poses.depth_sources, blank.depth_sources]),
+    )
+
+
+def finish(
+    frame: Frame,
+    pipeline: str,
+    detections: Detections,
+    joints: JointEstimates,
+    skeleton: Skeleton,
+    models: Models,
+    state: CameraState,
+    options: PipelineOptions,
+    times: StageTimes,
+) -> PoseResult:
+    """The last stage: drops ghosts, then identities, smoothing and 3D.
+
+    A person's score is the detector's times the mean of the joints'.
+    """
+    timer = Timer()
+    mean = joints.scores.mean(axis=1) if len(joints) else np.zeros(0, np.float32)
+    real = mean >= options.min_pose_score
+    boxes = detections.boxes[real]
+    joints = JointEstimates(joints.xy[real], joints.scores[real], joints.z_m[real])
+    ids, track_states = state.tracker.update(boxes, frame.stamp_s)
+    state.smoother.keep(state.tracker.identities)
+    xy = state.smoother.smooth(joints.xy, boxes, ids, frame.stamp_s)
+    joints = JointEstimates(xy, joints.scores, joints.z_m)
+    state.last_boxes = joints_box(joints, boxes)
+    positions, sources = locate(frame, joints, boxes, skeleton, models.root_depth)
+    scores = (detections.scores * mean)[real].astype(np.float32)
+    poses = Poses(boxes, scores, joints, positions, ids, track_states, sources)
+    if options.report_lost:
+        poses = with_lost(poses, *state.tracker.lost(frame.stamp_s))
+    times.track_ms = timer.lap_ms()
+    return PoseResult(poses, pipeline, skeleton.name, times)

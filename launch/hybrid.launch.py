@@ -1,0 +1,12 @@
+"""One person or many, by what is seen.
+
+ros2 launch pose_estimation_ros hybrid.launch.py image:=/camera/image_raw
+"""
+
+from launch import LaunchDescription
+
+from pose_estimation_ros.ros.launching import describe
+
+
+def generate_launch_description() -> LaunchDescription:
+    return describe("hybrid")

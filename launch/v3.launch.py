@@ -1,0 +1,12 @@
+"""One person, lowest latency.
+
+ros2 launch pose_estimation_ros v3.launch.py image:=/camera/image_raw
+"""
+
+from launch import LaunchDescription
+
+from pose_estimation_ros.ros.launching import describe
+
+
+def generate_launch_description() -> LaunchDescription:
+    return describe("v3")

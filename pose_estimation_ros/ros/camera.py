@@ -1,0 +1,296 @@
+"""One camera of the node: its topics, its pipeline, its counters."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage
+from sensor_msgs.msg import Image as ImageMsg
+from visualization_msgs.msg import MarkerArray
+
+from pose_estimation_ros.engine.cancel import CancelToken
+from pose_estimation_ros.engine.errors import CancelledError, InputError, ModelError
+from pose_estimation_ros.engine.geometry import CameraModel
+from pose_estimation_ros.engine.mailbox import Mailboxes
+from pose_estimation_ros.engine.types import FloatArray, Frame, Image
+from pose_estimation_ros.models.assembly import Pipeline
+from pose_estimation_ros.msg import PoseArray
+from pose_estimation_ros.ros.diagnostics import ERROR, STALE, WARN, Report
+from pose_estimation_ros.ros.images import to_camera, to_depth, to_image, to_image_compressed
+from pose_estimation_ros.ros.messages import PoseArrayBuilder
+from pose_estimation_ros.ros.silence import SILENCE_S, Subscription, explain
+from pose_estimation_ros.ros.statistics import CameraStatistics
+from pose_estimation_ros.ros.transforms import TransformPublisher
+from pose_estimation_ros.ros.visuals import annotated_image, pose_markers
+
+OUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
+_OLD_DEPTH_S = 0.2
+_REPEAT_S = 10.0
+
+
+def newest_only() -> QoSProfile:
+    """The newest message only, from reliable and best-effort publishers alike.
+
+    A new profile each time, since overrides are written into it.
+    """
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
+    )
+
+
+def every_one() -> QoSProfile:
+    """Every message, in order: the publisher waits rather than lose one."""
+    return QoSProfile(history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A received image and when it came, by the node's clock and by a monotonic one."""
+
+    message: Any
+    sequence: int
+    received_ns: int
+    received_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """Structural settings, the same for every camera.
+
+    With `every_frame` nothing is replaced by newer images: they wait in the middleware, which
+    holds the publisher back, and are answered in order, as a bag's should be.
+    """
+
+    compressed: bool = False
+    use_depth: bool = False
+    every_frame: bool = False
+    publish_tf: bool = False
+
+
+class Camera:
+    """Everything about one camera. Callbacks fill its mailbox, one worker thread answers."""
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        name: str,
+        index: int,
+        mailboxes: Mailboxes[Job],
+        settings: CameraSettings,
+    ) -> None:
+        self.name = name
+        self.pipeline: Pipeline | None = None
+        self.enabled = True
+        self.reset_requested = False
+        self.target_fps = 0.0
+        self._inline: tuple[Lock, CancelToken] = (Lock(), CancelToken())
+        self._node, self._index, self._mailboxes = node, index, mailboxes
+        self._prefix = f"{name}/" if name else ""
+        self._settings = settings
+        self._group = MutuallyExclusiveCallbackGroup()
+        self._subscriptions: list[Any] = []
+        self._source: Subscription | None = None
+        self._poses = node.create_publisher(PoseArray, f"{self._prefix}poses", OUT)
+        self._annotated = node.create_publisher(ImageMsg, f"{self._prefix}image_annotated", OUT)
+        self._markers = node.create_publisher(MarkerArray, f"{self._prefix}markers", OUT)
+        self._transforms = TransformPublisher(node, self._prefix) if settings.publish_tf else None
+        self._builder = PoseArrayBuilder()
+        self._model: CameraModel | None = None
+        self._depth: tuple[float, FloatArray] | None = None
+        self._next_due_s = 0.0
+        self._explained = ""
+        self.statistics = CameraStatistics()
+
+    def subscribe(self, inline: tuple[Lock, CancelToken]) -> None:
+        """Starts to take images.
+
+        `inline` is what callbacks need to answer by themselves, as they do with `every_frame`.
+        """
+        self.statistics.start()
+        self._inline = inline
+        kind: Any = CompressedImage if self._settings.compressed else ImageMsg
+        topic = f"{self._prefix}image" + ("/compressed" if self._settings.compressed else "")
+        qos = every_one() if self._settings.every_frame else newest_only()
+        # Declares the qos_overrides parameters and writes their values into the profile.
+        images = self._add(kind, topic, self._on_image, qos, overridable=True)
+        name = f"sensor_msgs/msg/{kind.__name__}"
+        self._source = Subscription(str(images.topic_name), name, qos)
+        self._add(CameraInfo, f"{self._prefix}camera_info", self._on_camera_info, newest_only())
+        if self._settings.use_depth:
+            self._add(ImageMsg, f"{self._prefix}depth", self._on_depth, newest_only())
+        self._node.get_logger().info(f"waiting for images on {self.topic}")
+
+    def _add(
+        self, kind: Any, topic: str, callback: Any, qos: QoSProfile, overridable: bool = False
+    ) -> Any:
+        options = QoSOverridingOptions.with_default_policies() if overridable else None
+        subscription = self._node.create_subscription(
+            *(kind, topic, callback, qos),
+            callback_group=self._group,
+            qos_overriding_options=options,
+        )
+        self._subscriptions.append(subscription)
+        return subscription
+
+    @property
+    def topic(self) -> str:
+        """The image topic, with namespace and remappings."""
+        return self._source.topic if self._source else "(inactive)"
+
+    def unsubscribe(self) -> None:
+        """Takes no more images."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+        self._source = None
+
+    def destroy(self) -> None:
+        """Ends the topics."""
+        self.unsubscribe()
+        for publisher in (self._poses, self._annotated, self._markers):
+            self._node.destroy_publisher(publisher)
+        if self._transforms is not None:
+            self._transforms.destroy()
+
+    def drop_waiting(self, reason: str) -> None:
+        """Counts the frame that waited, if one did, as dropped."""
+        self.statistics.dropped(reason, self._mailboxes.clear_slot(self._index))
+
+    def _on_image(self, message: Any) -> None:
+        now_s = time.perf_counter()
+        sequence = self.statistics.received_one()
+        if not self.enabled:
+            self.statistics.dropped("disabled")
+            return
+        if self.target_fps > 0:
+            if now_s < self._next_due_s:
+                self.statistics.dropped("rate limit")
+                return
+            # From the due time on, so that the rate holds on average; without a debt of the past.
+            self._next_due_s = max(self._next_due_s, now_s - 1 / self.target_fps)
+            self._next_due_s += 1 / self.target_fps
+        job = Job(message, sequence, self._node.get_clock().now().nanoseconds, now_s)
+        if self._settings.every_frame:
+            lock, cancel = self._inline
+            with lock:
+                self.answer(job, cancel)
+        elif self._mailboxes.put(self._index, job):
+            self.statistics.dropped("replaced by a newer one")
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._model = to_camera(message)
+
+    def _on_depth(self, message: ImageMsg) -> None:
+        try:
+            self._depth = (_seconds(message.header.stamp), to_depth(message))
+        except InputError as error:
+            self._warn(str(error))
+
+    def answer(self, job: Job, cancel: CancelToken) -> None:
+        """Answers one image, or counts it as dropped with the reason; never raises."""
+        try:
+            self._answer(job, cancel)
+        except CancelledError:
+            self.statistics.dropped("cancelled")
+        except InputError as error:
+            self.statistics.dropped("unusable image")
+            self._warn(f"{self.topic}: {error}")
+        except ModelError as error:
+            self.statistics.dropped("model failed")
+            self._node.get_logger().error(str(error), throttle_duration_sec=_REPEAT_S)
+        except Exception as error:  # the node lives on whatever one frame did
+            self.statistics.dropped("internal error")
+            self._node.get_logger().error(
+                f"frame {job.sequence} of {self.topic} failed: {type(error).__name__}: {error}",
+                throttle_duration_sec=_REPEAT_S,
+            )
+
+    def _answer(self, job: Job, cancel: CancelToken) -> None:
+        assert self.pipeline is not None
+        if self.reset_requested:  # here, since only this thread touches the tracks
+            self.reset_requested = False
+            self.pipeline.reset()
+        times = {"queue": (time.perf_counter() - job.received_s) * 1e3}
+        lap = time.perf_counter()
+        image = self._decode(job.message)
+        times["decode"] = (time.perf_counter() - lap) * 1e3
+        header = job.message.header
+        stamp_s = _seconds(header.stamp) or job.received_ns * 1e-9
+        frame = Frame(image, stamp_s, self._model, self._depth_for(stamp_s))
+        result = self.pipeline.process(frame, cancel)
+        times["detect"], times["pose"] = result.times.detect_ms, result.times.pose_ms
+        times["track"] = result.times.track_ms
+        lap = time.perf_counter()
+        message = self._builder.build(header, image.width, image.height, result)
+        message.sequence, message.dropped = job.sequence, self.statistics.drops
+        times["publish"] = (time.perf_counter() - lap) * 1e3
+        times["total"] = (time.perf_counter() - job.received_s) * 1e3
+        stamp_ns = round(_seconds(header.stamp) * 1e9)
+        age_ms = (job.received_ns - stamp_ns) * 1e-6 if stamp_ns else float("nan")
+        times["age_at_receipt"] = age_ms
+        # Both ages share a moment, so their difference is a duration and takes the steady clock.
+        times["age_at_publish"] = age_ms + times["total"]
+        for name, value in times.items():
+            setattr(message.times, name, value)
+        self._poses.publish(message)
+        self.statistics.answered_one(result, times)
+        if self._transforms is not None:
+            self._transforms.publish(header, result)
+        if self._annotated.get_subscription_count():
+            self._annotated.publish(annotated_image(header, image, result))
+        if self._markers.get_subscription_count():
+            self._markers.publish(pose_markers(header, result))
+
+    def _decode(self, message: Any) -> Image:
+        return to_image_compressed(message) if self._settings.compressed else to_image(message)
+
+    def _depth_for(self, stamp_s: float) -> FloatArray | None:
+        # A depth image of another moment would put the person where they were.
+        if self._depth is None or abs(self._depth[0] - stamp_s) > _OLD_DEPTH_S:
+            return None
+        return self._depth[1]
+
+    def _warn(self, text: str) -> None:
+        self._node.get_logger().warning(text, throttle_duration_sec=_REPEAT_S)
+
+    def report(self, active: bool) -> Any:
+        """The diagnostic status; a new reason for silence is one line in the log, too."""
+        title = f"{self._node.get_fully_qualified_name()}: {self.name or 'camera'}"
+        report = Report(title)
+        report.add("topic", self.topic)
+        self.statistics.fill(report, self.target_fps, self._mailboxes.waiting_in(self._index))
+        source = self._source
+        if not active or source is None:
+            report.raise_to(STALE, "inactive: activate the node")
+            return report.status("")
+        publishers = self._node.get_publishers_info_by_topic(source.topic)
+        reason = explain(self.statistics, source, publishers, self.enabled, self.target_fps)
+        if reason != self._explained and _subject(reason) != _subject(self._explained):
+            if reason:
+                self._node.get_logger().warning(f"{self.name or 'camera'}: {reason}")
+            else:
+                self._node.get_logger().info(f"{self.name or 'camera'}: poses are coming")
+        self._explained = reason
+        now_s = time.monotonic()
+        if now_s - self.statistics.last_failure_s < SILENCE_S:
+            report.raise_to(ERROR, "images fail: the error is in the node's log")
+        if reason:
+            silent = now_s - self.statistics.last_image_s > SILENCE_S
+            report.raise_to(STALE if silent and self.enabled else WARN, reason)
+        return report.status(f"{self.statistics.rate_out:.1f} frames a second")
+
+
+def _subject(reason: str) -> str:
+    """A reason without its figures, which change from second to second."""
+    return "".join(letter for letter in reason if not letter.isdigit())
+
+
+def _seconds(stamp: Any) -> float:
+    return float(stamp.sec) + float(stamp.nanosec) * 1e-9

@@ -1,0 +1,83 @@
+"""Starts the node."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+
+from pose_estimation_ros.engine.errors import PoseEstimationError
+from pose_estimation_ros.ros.node import NODE_NAME, PoseEstimationNode
+from pose_estimation_ros.ros.parameters import read_camera_names
+
+# For diagnostics, services and parameters; each camera's callbacks have one more.
+_EXECUTOR_THREADS = 3
+
+
+def _shut_down(_signal: int, _frame: FrameType | None) -> None:
+    """Ends the spinning. A launch file's Ctrl-C arrives twice, so it must be harmless to repeat,
+    which an exception thrown into the middle of the clean-up would not be.
+    """
+    rclpy.try_shutdown()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Runs the node until it is interrupted; the exit code is 0 unless it could not start."""
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGINT, _shut_down)
+    signal.signal(signal.SIGTERM, _shut_down)
+    try:
+        return _run()
+    except PoseEstimationError as error:
+        get_logger(NODE_NAME).fatal(str(error))
+        return 1
+    except ExternalShutdownException:
+        return 0
+    except Exception:
+        if rclpy.ok():
+            raise
+        return 0  # interrupted while it started: whatever then failed, failed for that
+    finally:
+        rclpy.try_shutdown()
+
+
+def _run() -> int:
+    node = PoseEstimationNode()
+    executor = MultiThreadedExecutor(_EXECUTOR_THREADS + len(read_camera_names(node)))
+    try:
+        executor.add_node(node)
+        if node.get_parameter("autostart").value and not _start(node):
+            return 0 if not rclpy.ok() else 1
+        _spin(executor, node)
+    finally:
+        node.stop()
+        executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+    return 0
+
+
+def _spin(executor: MultiThreadedExecutor, node: PoseEstimationNode) -> None:
+    """Spins until shut down; a callback that fails is one line in the log, not the end."""
+    while rclpy.ok():
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            return
+        except Exception as error:
+            if rclpy.ok():
+                node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
+
+
+def _start(node: PoseEstimationNode) -> bool:
+    done = TransitionCallbackReturn.SUCCESS
+    return node.trigger_configure() == done and node.trigger_activate() == done
+
+
+if __name__ == "__main__":
+    sys.exit(main())

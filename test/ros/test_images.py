@@ -1,0 +1,170 @@
+"""Every encoding against OpenCV's own conversion; bad messages with the reason."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sensor_msgs.msg import CameraInfo, CompressedImage
+from sensor_msgs.msg import Image as ImageMsg
+
+from pose_estimation_ros.engine.errors import InputError
+from pose_estimation_ros.ros import images
+from pose_estimation_ros.ros.images import to_camera, to_depth, to_image, to_image_compressed
+
+HEIGHT, WIDTH = 48, 64
+RNG = np.random.default_rng(0)
+
+
+def _message(data: np.ndarray, encoding: str, pad: int = 0, **more: object) -> ImageMsg:
+    """A message of (rows, ...) data with `pad` bytes of rubbish after each row."""
+    rows = data.reshape(data.shape[0], -1).view(np.uint8)
+    rows = np.concatenate([rows, np.full((len(rows), pad), 255, np.uint8)], axis=1)
+    message = ImageMsg(height=HEIGHT, width=WIDTH, encoding=encoding, step=rows.shape[1], **more)
+    message.data = rows.tobytes()
+    return message
+
+
+def _noise(*shape: int) -> np.ndarray:
+    return RNG.integers(0, 256, shape, np.uint8)
+
+
+CONVERTED = [
+    ("bgra8", (HEIGHT, WIDTH, 4), cv2.COLOR_BGRA2BGR),
+    ("rgba8", (HEIGHT, WIDTH, 4), cv2.COLOR_RGBA2BGR),
+    ("mono8", (HEIGHT, WIDTH), cv2.COLOR_GRAY2BGR),
+    ("yuv422", (HEIGHT, WIDTH, 2), cv2.COLOR_YUV2BGR_UYVY),
+    ("yuv422_yuy2", (HEIGHT, WIDTH, 2), cv2.COLOR_YUV2BGR_YUYV),
+    ("nv12", (HEIGHT * 3 // 2, WIDTH), cv2.COLOR_YUV2BGR_NV12),
+    ("nv21", (HEIGHT * 3 // 2, WIDTH), cv2.COLOR_YUV2BGR_NV21),
+    ("bayer_rggb8", (HEIGHT, WIDTH), cv2.COLOR_BayerRGGB2BGR),
+    ("bayer_bggr8", (HEIGHT, WIDTH), cv2.COLOR_BayerBGGR2BGR),
+    ("bayer_gbrg8", (HEIGHT, WIDTH), cv2.COLOR_BayerGBRG2BGR),
+    ("bayer_grbg8", (HEIGHT, WIDTH), cv2.COLOR_BayerGRBG2BGR),
+]
+
+
+@pytest.mark.parametrize("pad", [0, 5])
+@pytest.mark.parametrize(("encoding", "shape", "conversion"), CONVERTED)
+def test_converted_encodings(encoding: str, shape: tuple, conversion: int, pad: int) -> None:
+    data = _noise(*shape)
+    image = to_image(_message(data, encoding, pad))
+    assert image.order == "bgr"
+    np.testing.assert_array_equal(image.pixels, cv2.cvtColor(data, conversion))
+
+
+@pytest.mark.parametrize("pad", [0, 3, 7])
+@pytest.mark.parametrize(("encoding", "order"), [("bgr8", "bgr"), ("rgb8", "rgb")])
+def test_colour_is_a_view_of_the_message(encoding: str, order: str, pad: int) -> None:
+    data = _noise(HEIGHT, WIDTH, 3)
+    message = _message(data, encoding, pad)
+    image = to_image(message)
+    assert image.order == order
+    np.testing.assert_array_equal(image.pixels, data)
+    assert np.shares_memory(image.pixels, np.frombuffer(message.data, np.uint8))
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_mono16_of_either_endianness(big: bool) -> None:
+    values = RNG.integers(0, 65536, (HEIGHT, WIDTH)).astype(">u2" if big else "<u2")
+    image = to_image(_message(values, "mono16", is_bigendian=int(big)))
+    expected = (values.astype(np.uint16) >> 8).astype(np.uint8)
+    np.testing.assert_array_equal(image.pixels[..., 0], expected)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(("encoding", "kind", "unit"), [("16UC1", "u2", 1e-3), ("32FC1", "f4", 1)])
+def test_depth_is_in_metres(encoding: str, kind: str, unit: float, big: bool) -> None:
+    values = RNG.integers(0, 9000, (HEIGHT, WIDTH)).astype((">" if big else "<") + kind)
+    message = _message(values, encoding, pad=8, is_bigendian=int(big))
+    np.testing.assert_allclose(to_depth(message), values.astype(float) * unit, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"encoding": "hsv9"}, ["'hsv9'", "bgr8"]),
+        ({"encoding": ""}, ["''", "bgr8"]),
+        ({"step": 10}, ["step of 10", str(3 * WIDTH)]),
+        ({"height": HEIGHT + 1}, ["cut off", f"{WIDTH}x{HEIGHT + 1}"]),
+        ({"height": 0}, ["no pixels"]),
+        ({"width": 0}, ["no pixels"]),
+        ({"encoding": "nv12", "height": 3, "width": 3}, ["3x3", "even"]),
+        ({"data": b""}, ["0 bytes"]),
+    ],
+)
+def test_bad_images_are_named(change: dict, words: list) -> None:
+    message = _message(_noise(HEIGHT, WIDTH, 3), "bgr8")
+    for name, value in change.items():
+        setattr(message, name, value)
+    with pytest.raises(InputError) as caught:
+        to_image(message)
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png"])
+def test_compressed(extension: str) -> None:
+    pixels = cv2.GaussianBlur(_noise(HEIGHT, WIDTH, 3), (9, 9), 3)
+    encoded = cv2.imencode(extension, pixels)[1]
+    image = to_image_compressed(CompressedImage(format=extension[1:], data=encoded.tobytes()))
+    np.testing.assert_allclose(image.pixels.astype(int), pixels.astype(int), atol=12)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff but no more", b"text" * 100])
+def test_broken_compressed_images_are_named(data: bytes) -> None:
+    with pytest.raises(InputError, match="cannot be decoded"):
+        to_image_compressed(CompressedImage(format="jpeg", data=data))
+
+
+def test_camera_info() -> None:
+    info = CameraInfo(k=[600.0, 0, 320, 0, 610, 240, 0, 0, 1], d=[0.1, 0.0, 0, 0, 0])
+    camera = to_camera(info)
+    assert camera is not None
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (600, 610, 320, 240)
+    assert to_camera(CameraInfo()) is None  # what an uncalibrated driver sends
+
+
+class _Bridge:
+    """What cv_bridge offers; the real one comes with ROS and is not on this machine's index."""
+
+    def imgmsg_to_cv2(self, message: ImageMsg, encoding: str) -> np.ndarray:
+        assert encoding == "bgr8"
+        if message.encoding != "bgr16":
+            raise RuntimeError(f"[{message.encoding}] is not a color format")
+        words = np.frombuffer(message.data, np.uint16).reshape(message.height, message.width, 3)
+        return (words >> 8).astype(np.uint8)
+
+
+def test_exotic_encodings_go_through_cv_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pose_estimation_ros.ros.images._cv_bridge", _Bridge)
+    words = RNG.integers(0, 65536, (HEIGHT, WIDTH, 3)).astype(np.uint16)
+    image = to_image(_message(words, "bgr16"))
+    np.testing.assert_array_equal(image.pixels, (words >> 8).astype(np.uint8))
+    with pytest.raises(InputError, match="not a color format"):
+        to_image(_message(words, "klingon16"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "raise ImportError('numpy.core.multiarray failed to import')",
+        "raise AttributeError('_ARRAY_API not found')",
+        "raise SystemError('initialization of _cv_bridge failed')",
+    ],
+)
+def test_a_cv_bridge_of_another_numpy_takes_nothing_with_it(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cv_bridge.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "cv_bridge", raising=False)
+    images._cv_bridge.cache_clear()
+    try:
+        with pytest.raises(InputError, match="cv_bridge"):
+            to_image(_message(_noise(HEIGHT, WIDTH, 6), "bgr16"))
+        assert to_image(_message(_noise(HEIGHT, WIDTH, 3), "bgr8")).pixels.shape[2] == 3
+    finally:
+        images._cv_bridge.cache_clear()

@@ -1,0 +1,1 @@
+"""Human poses from camera images."""

@@ -1,0 +1,86 @@
+"""Several bags at a time, each in a process of its own with its share of the cores."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from pose_estimation_ros.cli.options import engine_flags
+from pose_estimation_ros.engine.errors import InputError
+
+
+def outputs(bags: Sequence[Path], folder: Path) -> list[tuple[Path, Path]]:
+    """Each bag with its place in the folder.
+
+    Raises:
+        InputError: two bags would get the same name.
+    """
+    pairs = [(bag, folder / (bag.stem if bag.is_file() else bag.name)) for bag in bags]
+    places = [out for _, out in pairs]
+    for bag, out in pairs:
+        if places.count(out) > 1:
+            raise InputError(
+                f"bag '{bag}' and another one are both called '{out.name}': rename one, or give "
+                "them in two calls"
+            )
+    return pairs
+
+
+def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> int:
+    """Answers the bags, `args.jobs` at a time; the exit code is 0 only if all are whole."""
+    cores = args.threads if args.threads > 0 else len(os.sched_getaffinity(0))
+    jobs = min(args.jobs, len(pairs))
+    threads = max(1, cores // jobs)
+    running: set[subprocess.Popen[str]] = set()
+    lock = threading.Lock()
+    stopped = False
+
+    def one(bag: Path, out: Path) -> int:
+        command = [sys.executable, "-m", "pose_estimation_ros.cli.main", "bag"]
+        command += [str(bag), str(out), "--storage", args.storage]
+        command += [word for topic in args.topic for word in ("--topic", topic)]
+        command += ["--images"] * args.images + ["--force"] * args.force
+        command += engine_flags(args, threads=threads)
+        with lock:
+            if stopped:
+                return 1
+            # A session of its own, so that Ctrl-C reaches it once, through this process.
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+            running.add(process)
+        said, complaints = process.communicate()
+        with lock:
+            running.discard(process)
+            sys.stdout.write(said)
+            sys.stderr.write("".join(_worth_saying(complaints)))
+            sys.stdout.flush()
+        return process.returncode
+
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(one, bag, out) for bag, out in pairs]
+        try:
+            codes = [future.result() for future in as_completed(futures)]
+        except KeyboardInterrupt:
+            with lock:
+                stopped = True
+                for process in running:
+                    process.send_signal(signal.SIGINT)
+            raise
+    return 1 if any(codes) else 0
+
+
+def _worth_saying(lines: str) -> list[str]:
+    """The lines but for those that show progress."""
+    return [line for line in lines.splitlines(keepends=True) if not line.startswith("images: ")]

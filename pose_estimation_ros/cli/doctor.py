@@ -1,0 +1,198 @@
+"""`pose_estimation doctor`: what this machine has, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pose_estimation_ros.engine.errors import PoseEstimationError
+from pose_estimation_ros.models.manifest import packaged_manifest
+from pose_estimation_ros.models.share import share_folder, version
+
+_LISTEN_S = 2.5
+_OK, _NOTE, _FAIL = "ok", "note", "fail"
+_MARKS = {_OK: "ok  ", _NOTE: "note", _FAIL: "FAIL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. A note is no fault; a fail keeps the package from working."""
+
+    what: str
+    level: str
+    text: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    checks: tuple[Callable[[], list[Finding]], ...] = (
+        *(_machine, _libraries, _runtimes, _models, _middleware, _cv_bridge, _running_nodes),
+    )
+    findings = [finding for check in checks for finding in check()]
+    if args.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            print(f"{_MARKS[finding.level]}  {finding.what}: {finding.text}")
+    return 1 if any(finding.level == _FAIL for finding in findings) else 0
+
+
+def _machine() -> list[Finding]:
+    cores = len(os.sched_getaffinity(0))
+    flags: set[str] = set()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith(("flags", "Features")):
+                flags = set(line.split(":", 1)[1].split())
+                break
+    useful = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "asimddp")
+    features = ", ".join(flag for flag in useful if flag in flags) or "none known"
+    python = platform.python_version()
+    supported = (3, 10) <= sys.version_info[:2] <= (3, 13)
+    python += "" if supported else ": use 3.10 to 3.13"
+    return [
+        Finding("package", _OK, f"pose_estimation_ros {version()}"),
+        Finding("Python", _OK if supported else _FAIL, python),
+        Finding("CPU", _OK, f"{cores} cores, {platform.machine()}, features: {features}"),
+    ]
+
+
+def _import(module: str) -> tuple[str | None, str]:
+    """The version of a module, or None and why it cannot be imported."""
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:  # a broken binary module may raise anything
+        return None, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+    return str(getattr(found, "__version__", "present")), ""
+
+
+def _libraries() -> list[Finding]:
+    findings = []
+    packages = {
+        "numpy": "numpy",
+        "cv2": "opencv-python-headless",
+        "psutil": "psutil",
+        "yaml": "PyYAML",
+    }
+    for module, package in packages.items():
+        found, why = _import(module)
+        text = found or f"cannot be imported ({why}): pip install {package}"
+        findings.append(Finding(module, _OK if found else _FAIL, text))
+    return findings
+
+
+def _runtimes() -> list[Finding]:
+    found, why = _import("onnxruntime")
+    text = found or f"cannot be imported ({why}): pip install onnxruntime"
+    findings = [Finding("runtime onnxruntime", _OK if found else _FAIL, text)]
+    for name, module, what in (
+        ("openvino", "openvino", "OpenVINO models"),
+        ("litert", "ai_edge_litert", ".tflite models"),
+        ("torch", "torch", ".pt and .pth models"),
+    ):
+        package = module.replace("_", "-")
+        there = importlib.util.find_spec(module) is not None  # not imported: that takes seconds
+        text = (
+            "installed" if there else f"not installed; optional, for {what}: pip install {package}"
+        )
+        findings.append(Finding(f"runtime {name}", _OK if there else _NOTE, text))
+    return findings
+
+
+def _models() -> list[Finding]:
+    findings = []
+    for entry in packaged_manifest().entries.values():
+        if not entry.default:
+            continue
+        try:
+            entry.verify()
+            findings.append(Finding(f"model {entry.name}", _OK, "whole"))
+        except PoseEstimationError as error:
+            findings.append(Finding(f"model {entry.name}", _FAIL, str(error)))
+    return findings
+
+
+def _middleware() -> list[Finding]:
+    found, _ = _import("rclpy")
+    if not found:
+        text = "not found: `pose_estimation video` works, the node does not; source ROS 2 Jazzy"
+        return [Finding("ROS 2", _NOTE, text)]
+    from rclpy.utilities import get_rmw_implementation_identifier
+
+    rmw = get_rmw_implementation_identifier()
+    distro = os.environ.get("ROS_DISTRO", "of unknown distribution")
+    domain = os.environ.get("ROS_DOMAIN_ID", "0")
+    findings = [Finding("ROS 2", _OK, f"{distro}, {rmw}, domain {domain}")]
+    found, why = _import("pose_estimation_ros.msg")
+    text = "built" if found else f"not importable ({why}): build the package and source its setup"
+    findings.append(Finding("messages", _OK if found else _FAIL, text))
+    return [*findings, *([_dds_profile()] if "fastrtps" in rmw else [])]
+
+
+def _dds_profile() -> Finding:
+    variable = "FASTRTPS_DEFAULT_PROFILES_FILE"
+    profile = os.environ.get(variable, "")
+    if not profile:
+        ours = share_folder() / "config" / "fastdds_images.xml"
+        text = f"none: large images get lost; for camera and node: export {variable}={ours}"
+        return Finding("DDS profile", _NOTE, text)
+    if not Path(profile).is_file():
+        text = f"{profile} does not exist: correct {variable}"
+        return Finding("DDS profile", _FAIL, text)
+    return Finding("DDS profile", _OK, profile)
+
+
+def _cv_bridge() -> list[Finding]:
+    found, why = _import("cv_bridge")
+    if found:
+        return [Finding("cv_bridge", _OK, "importable (not needed: images are read without it)")]
+    text = f"not importable ({why}): no harm, images are read without it"
+    return [Finding("cv_bridge", _NOTE, text)]
+
+
+def _running_nodes() -> list[Finding]:
+    """What the nodes that run at present say of themselves."""
+    try:
+        import rclpy
+        from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
+        from pose_estimation_ros.ros.diagnostics import HARDWARE_ID, OK
+    except ImportError:
+        return []  # said by the checks above
+    statuses: dict[str, DiagnosticStatus] = {}
+
+    def collect(message: DiagnosticArray) -> None:
+        statuses.update({s.name: s for s in message.status if s.hardware_id == HARDWARE_ID})
+
+    context = rclpy.Context()
+    context.init()
+    node = rclpy.create_node("pose_estimation_doctor", context=context)
+    executor = rclpy.executors.SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    node.create_subscription(DiagnosticArray, "/diagnostics", collect, 10)
+    deadline = time.monotonic() + _LISTEN_S
+    while time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.1)
+    executor.shutdown()
+    node.destroy_node()
+    context.try_shutdown()
+    if not statuses:
+        domain = os.environ.get("ROS_DOMAIN_ID", "0")
+        return [Finding("running nodes", _NOTE, f"none heard on domain {domain}")]
+    return [
+        Finding(name, _OK if status.level == OK else _NOTE, status.message)
+        for name, status in sorted(statuses.items())
+    ]

@@ -1,0 +1,267 @@
+"""`pose_estimation evaluate`: accuracy of detector and pose model on a COCO keypoint file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.cli.case_pictures import draw_cases
+from pose_estimation_ros.cli.coco_files import read_annotations, read_json, write_text
+from pose_estimation_ros.cli.evaluation import (
+    Case,
+    Predictions,
+    case_of,
+    cases_of,
+    coco_figures,
+    coco_results,
+    detection_figures,
+    pose_figures,
+)
+from pose_estimation_ros.cli.evaluation_3d import evaluate_3d, has_3d, table_3d
+from pose_estimation_ros.cli.evaluation_table import table
+from pose_estimation_ros.cli.options import add_engine_arguments, engine_config, engine_options
+from pose_estimation_ros.cli.progress import Progress
+from pose_estimation_ros.engine.accuracy import Person
+from pose_estimation_ros.engine.cancel import CancelToken
+from pose_estimation_ros.engine.errors import ConfigError, InputError, ModelError
+from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.engine.stages import Models, PipelineOptions
+from pose_estimation_ros.engine.types import AnyArray, ByteArray, Frame, Image
+from pose_estimation_ros.models.assembly import build_models, build_pipeline
+
+_LOWEST = 0.02  # score of the detections that count for their AP
+_MOST = 256
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", type=Path, metavar="DATA.json", help="COCO keypoints, or 3DMPPE's 3D ones"
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="of the images (default: beside DATA.json)"
+    )
+    parser.add_argument(
+        "--boxes",
+        choices=("detector", "ground-truth"),
+        default="detector",
+        help="persons as the pipeline finds them (default), or as annotated: the pose model alone",
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="judge these COCO results, run no model"
+    )
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="first N images only")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FILE.png", help="the best and the worst cases"
+    )
+    parser.add_argument(
+        "--save-results", type=Path, metavar="FILE", help="the predictions as COCO results"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_engine_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.limit < 0:
+        raise ConfigError(f"--limit: {args.limit} is below 0")
+    listing = read_json(args.data, dict)
+    if has_3d(listing):
+        return _run_3d(args, listing)
+    listing, names, people = read_annotations(args.data)
+    image_ids = sorted(names)[: args.limit or None]
+    people = [person for person in people if person.image_id in set(image_ids)]
+    if not any(person.counted for person in people):
+        raise InputError(
+            f"nobody in '{args.data}' counts: expected persons with at least 8 annotated joints "
+            "and a box of at least 64x64 px"
+        )
+    evaluation = _Evaluation(args, names, people, image_ids)
+    if args.results:
+        evaluation.take(read_json(args.results, list))
+    else:
+        evaluation.predict()
+    figures = evaluation.figures(listing)
+    if args.save_results:
+        write_text(args.save_results, json.dumps(evaluation.results))
+    if args.pictures:
+        draw_cases(args.pictures, evaluation.cases, evaluation.image)
+    print(json.dumps(figures, indent=2) if args.json else table(figures))
+    if figures["coco"] is None:
+        print("no COCO AP: pip install pycocotools", file=sys.stderr)
+    return 0
+
+
+def _run_3d(args: argparse.Namespace, listing: dict[str, Any]) -> int:
+    """Positions in space, in the annotated boxes; --boxes and --results play no part."""
+    try:
+        names = {row["id"]: row["file_name"] for row in listing["images"]}
+    except (KeyError, TypeError) as error:
+        raise InputError(f"'{args.data}' lists no images with id and file_name") from error
+    image_ids = sorted(names)[: args.limit or None]
+    images = _Evaluation(args, names, [], image_ids)
+    models = build_models(engine_config(args))
+    try:
+        models.load()
+        figures = evaluate_3d(models, listing, image_ids, images.image)
+    finally:
+        models.close()
+    print(json.dumps(figures, indent=2) if args.json else table_3d(figures))
+    return 0
+
+
+class _Evaluation:
+    """Predictions for the images, and what they are worth."""
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        names: dict[int, str],
+        people: list[Person],
+        image_ids: Sequence[int],
+    ) -> None:
+        self._args, self._names, self._people = args, names, people
+        self._image_ids = list(image_ids)
+        self._folder: Path = args.images or args.data.parent
+        self._predictions: dict[int, Predictions] = {}
+        self._detections: dict[int, tuple[AnyArray, AnyArray]] = {}
+        self._about: dict[str, Any] = {}
+        self._threshold = 0.0
+        self.cases: list[Case] = []
+
+    def image(self, image_id: int) -> ByteArray:
+        """An image, BGR.
+
+        Raises:
+            InputError: it is missing or unreadable.
+        """
+        path = self._folder / self._names[image_id]
+        if not path.is_file():
+            raise InputError(f"image '{path}' does not exist: name the folder with --images")
+        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise InputError(f"image '{path}' cannot be read: expected JPEG or PNG")
+        return np.asarray(pixels, np.uint8)
+
+    def predict(self) -> None:
+        """Runs the models over the images."""
+        options = engine_options(self._args)
+        self._threshold = options.detector.confidence_threshold
+        models = build_models(engine_config(self._args))
+        try:
+            models.load()
+            skeleton = models.pose.current.skeleton
+            if skeleton is not COCO17:
+                raise ModelError(
+                    f"the pose model estimates {skeleton.name}, and the data holds coco17 joints: "
+                    "evaluate a coco17 model"
+                )
+            progress = Progress("images", len(self._image_ids))
+            for done, image_id in enumerate(self._image_ids, 1):
+                frame = Frame(Image(self.image(image_id)))
+                if self._args.boxes == "ground-truth":
+                    self._in_true_boxes(models, frame, image_id)
+                else:
+                    self._in_found_boxes(models, frame, image_id, options)
+                progress.show(done)
+            progress.close()
+            self._about["detector"] = models.detector.state.name
+            self._about["pose_model"] = models.pose.state.name
+        finally:
+            models.close()
+
+    def _in_true_boxes(self, models: Models, frame: Frame, image_id: int) -> None:
+        persons = [p for p in self._people if p.image_id == image_id and not p.crowd]
+        boxes = np.array([np.append(p.box[:2], p.box[:2] + p.box[2:]) for p in persons])
+        boxes = boxes.reshape(-1, 4).astype(np.float32)
+        joints, _ = models.estimate(frame, boxes, CancelToken())
+        together = np.concatenate([joints.xy, joints.scores[..., None]], axis=-1)
+        means = joints.scores.mean(axis=1) if len(joints) else np.zeros(0)
+        self._predictions[image_id] = Predictions(boxes, means, together)
+        self.cases += [
+            case_of(person, found)
+            for person, found in zip(persons, together, strict=True)
+            if person.counted
+        ]
+
+    def _in_found_boxes(
+        self, models: Models, frame: Frame, image_id: int, options: PipelineOptions
+    ) -> None:
+        # A new pipeline for each image: they are not of one scene.
+        result = build_pipeline(self._args.pipeline, models, options).process(frame)
+        poses = result.poses
+        joints = np.concatenate([poses.joints.xy, poses.joints.scores[..., None]], axis=-1)
+        self._predictions[image_id] = Predictions(poses.boxes, poses.scores, joints)
+        every = engine_options(self._args)
+        every.detector.confidence_threshold = min(_LOWEST, self._threshold)
+        every.detector.max_persons = _MOST
+        seen = models.detect(frame, every, np.zeros((0, 4), np.float32))
+        self._detections[image_id] = (seen.boxes, seen.scores)
+
+    def take(self, rows: list[Any]) -> None:
+        """Takes COCO results instead of running models.
+
+        Raises:
+            InputError: they are not of this kind, or of images that are not in the data.
+        """
+        by_image: dict[int, list[tuple[AnyArray, float, AnyArray]]] = {}
+        for index, row in enumerate(rows):
+            try:
+                joints = np.array(row["keypoints"], float).reshape(17, 3)
+                low, high = joints[:, :2].min(axis=0), joints[:, :2].max(axis=0)
+                box = np.array(row["bbox"], float) if "bbox" in row else np.append(low, high - low)
+                box[2:] += box[:2]
+                image_id, score = row["image_id"], float(row["score"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise InputError(
+                    f"entry {index} of '{self._args.results}' is no COCO keypoint result "
+                    f"({error}): expected image_id, keypoints (51 numbers) and score"
+                ) from error
+            if image_id not in self._names:
+                raise InputError(
+                    f"entry {index} of '{self._args.results}' is of image {image_id}, which is "
+                    f"not in '{self._args.data}'"
+                )
+            by_image.setdefault(image_id, []).append((box, score, joints))
+        for image_id in set(by_image) & set(self._image_ids):
+            boxes, scores, joints_of = zip(*by_image[image_id], strict=True)
+            found = Predictions(np.stack(boxes), np.array(scores), np.stack(joints_of))
+            self._predictions[image_id] = found
+            self._detections[image_id] = (found.boxes, found.scores)
+        self._about["results"] = str(self._args.results)
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """The predictions as COCO results."""
+        return [
+            row
+            for image_id in self._image_ids
+            if image_id in self._predictions
+            for row in coco_results(image_id, self._predictions[image_id])
+        ]
+
+    def figures(self, listing: dict[str, Any]) -> dict[str, Any]:
+        """Everything measured, as plain data."""
+        if not self.cases:
+            self.cases = cases_of(self._predictions, self._people)
+        alone = self._args.boxes == "ground-truth" and not self._args.results
+        detection = None
+        if not alone:
+            detection = detection_figures(
+                self._detections, self._people, self._image_ids, self._threshold
+            )
+        return {
+            "data": str(self._args.data),
+            "images": len(self._image_ids),
+            "pipeline": "" if self._args.results or alone else self._args.pipeline,
+            "boxes": "results" if self._args.results else self._args.boxes,
+            **self._about,
+            "coco": coco_figures(listing, self._image_ids, self.results),
+            "pose": pose_figures(self.cases),
+            "detection": detection,
+        }

@@ -1,0 +1,33 @@
+"""The figures of `evaluate` for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures for people."""
+    pose, coco, detection = figures["pose"], figures["coco"], figures["detection"]
+    head = [f"{figures['images']} images, {pose['people']} persons that count"]
+    what = {"pipeline": "pipeline", "detector": "detector", "pose_model": "pose model"}
+    head += [f"{name}: {figures[key]}" for key, name in what.items() if figures.get(key)]
+    rows: list[tuple[str, float]] = []
+    if coco is not None:
+        rows += [(f"COCO keypoint {name}", value) for name, value in coco.items()]
+    rows.append(("mean OKS", pose["mean_oks"]))
+    if pose["found"] < pose["people"]:
+        rows.append((f"mean OKS of the {pose['found']} found", pose["mean_oks_of_found"]))
+    rows += [(name.upper(), value) for name, value in pose.items() if name.startswith("pck")]
+    if detection is not None:
+        rows.append(("detection AP (IoU 0.5)", detection["ap50"]))
+        at = f" at {detection['threshold']:g}"
+        rows += [(f"detection recall{at}", detection["recall"])]
+        rows += [(f"detection precision{at}", detection["precision"])]
+        rows += [("false positives an image", detection["false_per_image"])]
+    lines = [", ".join(head), ""]
+    lines += [f"{name:<30}{value:>8.3f}" for name, value in rows]
+    lines += ["", f"{'joint':<18}{'annotated':>10}{'OKS':>10}{'PCK@0.1':>10}"]
+    for name, joint in pose["joints"].items():
+        values = f"{joint['annotated']:>10}{joint['oks']:>10.3f}{joint['pck@0.1']:>10.3f}"
+        lines.append(f"{name:<18}{values}")
+    return "\n".join(lines)

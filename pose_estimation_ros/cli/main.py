@@ -1,0 +1,60 @@
+"""The command line `pose_estimation`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from pose_estimation_ros.engine.errors import PoseEstimationError
+from pose_estimation_ros.models.share import version
+
+# Name -> what it does. Each is a module of this folder with add_arguments(parser) and
+# run(args) -> exit code; only the module of the command in use is imported.
+COMMANDS = {
+    "demo": "run the node on a moving scene or a video and show what comes out",
+    "video": "estimate the poses in a video, images, a camera or a stream",
+    "bag": "estimate the poses in recorded bags",
+    "bench": "measure speed and memory on this machine",
+    "evaluate": "measure the accuracy on annotated images",
+    "compare": "compare the pipelines on a video or bag, and recommend one",
+    "models": "list the models and check their files",
+    "doctor": "check this machine: middleware, runtimes, models",
+}
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit code is 0 only on success."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="pose_estimation", description=__doc__)
+    parser.add_argument("--version", action="version", version=version())
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = next((word for word in argv if not word.startswith("-")), "")
+    for name, what in COMMANDS.items():
+        sub = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        if name == chosen:
+            module = importlib.import_module(f"pose_estimation_ros.cli.{name}")
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    level = logging.INFO if args.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    try:
+        return int(args.run(args))
+    except PoseEstimationError as error:
+        print(f"pose_estimation {args.command}: error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output went away, as with `| head`
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        print(f"pose_estimation {args.command}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

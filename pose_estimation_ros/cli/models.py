@@ -1,0 +1,196 @@
+"""`pose_estimation models`: what there is, getting it, checking it, converting it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pose_estimation_ros.cli.progress import Progress
+from pose_estimation_ros.engine.errors import ModelError
+from pose_estimation_ros.models.manifest import ModelEntry, packaged_manifest
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="every known model")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    info = actions.add_parser("info", help="everything about a model, or a model file")
+    info.add_argument("model", metavar="MODEL", help="a name as `list` gives it, or a file")
+    fetching = actions.add_parser("fetch", help="download models")
+    fetching.add_argument("names", nargs="+", metavar="NAME")
+    fetching.add_argument("--force", action="store_true", help="also where the file is there")
+    verifying = actions.add_parser("verify", help="compare the files with their checksums")
+    verifying.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
+    converting = actions.add_parser("convert", help="make .onnx and .tflite of .pt and .pth files")
+    converting.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="checkpoints or folders of them; default: this folder, models/ and the user's",
+    )
+    converting.add_argument(
+        "--to", metavar="FORMATS", default="", help="onnx, tflite or both, with a comma"
+    )
+    converting.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="default: beside the source"
+    )
+    converting.add_argument(
+        "--int8",
+        type=Path,
+        metavar="IMAGES",
+        help="quantise as well, calibrated with the images of this folder",
+    )
+    converting.add_argument("--force", action="store_true", help="also what is converted already")
+
+
+def run(args: argparse.Namespace) -> int:
+    actions = {
+        "list": _list,
+        "info": _info,
+        "fetch": _fetch,
+        "verify": _verify,
+        "convert": _convert,
+    }
+    return actions[args.action](args)
+
+
+def _row(entry: ModelEntry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "task": entry.task,
+        "file": str(entry.path),
+        "here": entry.path.is_file(),
+        "licence": entry.licence,
+        "default": entry.default,
+        "skeleton": entry.skeleton,
+        "input": entry.input,
+        "url": entry.url or entry.page,
+        "size": entry.size,
+        "description": entry.description,
+    }
+
+
+def _list(args: argparse.Namespace) -> int:
+    rows = [_row(entry) for entry in packaged_manifest().entries.values()]
+    if args.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    for row in rows:
+        default = ", default" if row["default"] else ""
+        print(f"{row['name']}  ({row['task']}{default}, {row['licence']})")
+        print(f"    {row['description']}")
+        if row["here"]:
+            print(f"    {row['file']}")
+        elif row["size"]:
+            print(f"    not here; {row['size'] / 1e6:.1f} MB to fetch")
+        else:
+            print("    not here")
+    return 0
+
+
+def _entry(name: str) -> ModelEntry:
+    entry = packaged_manifest().find(name)
+    if entry is None:
+        known = ", ".join(packaged_manifest().entries)
+        raise ModelError(f"unknown model '{name}': choose one of {known}")
+    return entry
+
+
+def _info(args: argparse.Namespace) -> int:
+    from pose_estimation_ros.models.records import read_records
+
+    entry = packaged_manifest().find(args.model)
+    path = Path(args.model).expanduser() if entry is None else entry.path
+    if entry is None and not path.is_file():
+        _entry(args.model)  # says what is known
+    if entry is not None:
+        for key, value in _row(entry).items():
+            if value not in ("", 0):
+                print(f"{key}: {value}")
+        where = entry.checksum_source or ("the package" if entry.embedded else "published")
+        known = f"{entry.sha256} ({where})" if entry.sha256 else "none published"
+        print(f"sha256: {known}")
+    for key, value in read_records(path.parent).get(path.name, {}).items():
+        print(f"recorded {key}: {value}")
+    if path.is_file():
+        _print_tensors(path)
+    return 0
+
+
+def _print_tensors(path: Path) -> None:
+    from pose_estimation_ros.engine.runtimes import load_runtime, runtimes_for
+
+    runtime = load_runtime(path, runtimes_for(path)[0])
+    for kind, specs in (("input", runtime.inputs), ("output", runtime.outputs)):
+        for spec in specs:
+            shape = "x".join("?" if size is None else str(size) for size in spec.shape)
+            print(f"{kind} {spec.name}: {shape} {spec.dtype}")
+    for key, value in runtime.metadata.items():
+        print(f"metadata {key}: {value[:200]}")
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    from pose_estimation_ros.models.fetch import fetch
+
+    failed = 0
+    for entry in [_entry(name) for name in args.names]:
+        progress: Progress | None = None
+
+        def show(done: int, total: int | None, name: str = entry.name) -> None:
+            nonlocal progress
+            if progress is None:
+                progress = Progress(f"{name}, kB", total // 1000 if total else None)
+            progress.show(done // 1000)
+
+        try:
+            print(fetch(entry, show, args.force))
+        except ModelError as error:
+            failed += 1
+            print(error)
+        finally:
+            if progress is not None:
+                progress.close()
+    return 1 if failed else 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    if args.names:
+        entries: Sequence[ModelEntry] = [_entry(name) for name in args.names]
+    else:
+        known = packaged_manifest().entries.values()
+        entries = [entry for entry in known if entry.embedded or entry.path.is_file()]
+    damaged = 0
+    for entry in entries:
+        try:
+            entry.verify()
+            print(f"{entry.name}: whole")
+        except ModelError as error:
+            damaged += 1
+            print(error)
+    return 1 if damaged else 0
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from pose_estimation_ros.models.converter import ModelConverter
+
+    formats = [name.strip() for name in args.to.split(",") if name.strip()]
+    converter = ModelConverter(args.files, args.out)
+    done, failed = converter.ensure_all_models_ready(formats, args.force, args.int8)
+    for conversion in done:
+        what = "is current, converted" if conversion.skipped else "converted"
+        measure = (
+            f"accuracy lost {conversion.loss:.4f}"
+            if conversion.error != conversion.error
+            else f"largest relative error {conversion.error:.1e}"
+        )
+        print(f"{conversion.path}: {what} from {conversion.source.name}, {measure}")
+    for reason in failed:
+        print(reason)
+    if not done and not failed:
+        places = ", ".join(str(folder.absolute()) for folder in converter.folders)
+        print(f"no .pt or .pth file in {places}")
+    return 1 if failed else 0

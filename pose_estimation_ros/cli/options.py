@@ -1,0 +1,111 @@
+"""Options that several commands share, and the engine they ask for."""
+
+from __future__ import annotations
+
+import argparse
+
+from pose_estimation_ros.engine.runtimes import PRECISIONS, RUNTIMES
+from pose_estimation_ros.engine.stages import Models, PipelineOptions
+from pose_estimation_ros.models.assembly import (
+    PIPELINES,
+    EngineConfig,
+    Pipeline,
+    build_models,
+    build_pipeline,
+)
+from pose_estimation_ros.models.manifest import require_model
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """The pipeline, its models and thresholds."""
+    group = parser.add_argument_group("pipeline and models")
+    group.add_argument(
+        "--pipeline", default="v4", metavar="NAME", help=f"{', '.join(PIPELINES)} (default: v4)"
+    )
+    group.add_argument(
+        "--model-path",
+        default="",
+        metavar="MODEL",
+        help="pose model: a file, or a name as "
+        "`pose_estimation models list` gives it (default: the embedded one)",
+    )
+    group.add_argument(
+        "--yolo-model", default="", metavar="MODEL", help="person detector, likewise"
+    )
+    group.add_argument(
+        "--fallback-models",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="tried when the models above fail; may be given several times",
+    )
+    group.add_argument("--runtime", default="auto", metavar="NAME", help=", ".join(RUNTIMES))
+    group.add_argument(
+        "--precision", default="f32", metavar="NAME", help=f"OpenVINO's: {', '.join(PRECISIONS)}"
+    )
+    group.add_argument("--confidence-threshold", type=float, default=None, metavar="SCORE")
+    group.add_argument("--iou-threshold", type=float, default=None, metavar="IOU")
+    group.add_argument("--num-workers", type=int, default=0, metavar="N")
+    group.add_argument("--threads", type=int, default=0, metavar="N", help="bound on cores used")
+    group.add_argument("--smoothing", action="store_true", help="smooth the joints (One-Euro)")
+
+
+def engine_config(args: argparse.Namespace) -> EngineConfig:
+    """The configuration asked for.
+
+    Raises:
+        ConfigError: a value is none of those allowed.
+        ModelError: a named model does not exist.
+    """
+    config = EngineConfig(
+        pipeline=args.pipeline,
+        model_path=args.model_path,
+        yolo_model=args.yolo_model,
+        fallback_models=args.fallback_models,
+        runtime=args.runtime,
+        precision=args.precision,
+        num_workers=args.num_workers,
+        threads=args.threads,
+    )
+    config.check()
+    for parameter, name in (
+        ("--model-path", config.model_path),
+        ("--yolo-model", config.yolo_model),
+    ):
+        if name:
+            require_model(parameter, name)
+    return config
+
+
+def engine_options(args: argparse.Namespace) -> PipelineOptions:
+    """The settings asked for."""
+    options = PipelineOptions()
+    if args.confidence_threshold is not None:
+        options.detector.confidence_threshold = args.confidence_threshold
+    if args.iou_threshold is not None:
+        options.detector.iou_threshold = args.iou_threshold
+    options.smoothing.enabled = args.smoothing
+    return options
+
+
+def engine_flags(args: argparse.Namespace, **changes: object) -> list[str]:
+    """The options of add_engine_arguments as words of a command line, with some changed."""
+    values = {**vars(args), **changes}
+    flags: list[str] = []
+    for name in (
+        *("pipeline", "model_path", "yolo_model", "runtime", "confidence_threshold"),
+        *("iou_threshold", "num_workers", "threads", "precision"),
+    ):
+        if values[name] not in ("", None):
+            flags += [f"--{name.replace('_', '-')}", str(values[name])]
+    for name in values["fallback_models"]:
+        flags += ["--fallback-models", name]
+    return flags + ["--smoothing"] * bool(values["smoothing"])
+
+
+def build_engine(args: argparse.Namespace) -> tuple[Models, Pipeline]:
+    """The models, loaded, and a pipeline over them."""
+    config = engine_config(args)
+    models = build_models(config)
+    models.load()
+    return models, build_pipeline(config.pipeline, models, engine_options(args))

@@ -1,0 +1,38 @@
+"""One line of progress on a terminal, a few lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+
+class Progress:
+    """Shows how far a job is, how fast it goes and how long it takes still."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        self._what, self._total = what, total
+        self._started = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+        self._every_s = 0.1 if self._terminal else 5.0
+        self._shown_s = self._started
+
+    def show(self, done: int, note: str = "") -> None:
+        """`done` of the total are done; shown now and then only."""
+        now = time.monotonic()
+        if now - self._shown_s < self._every_s and done != self._total:
+            return
+        self._shown_s = now
+        rate = done / max(now - self._started, 1e-6)
+        line = f"{self._what}: {done}"
+        if self._total:
+            left = (self._total - done) / rate if rate > 0 else 0
+            line += f"/{self._total}, {rate:.1f}/s, {left:.0f} s left"
+        else:
+            line += f", {rate:.1f}/s"
+        end = "" if self._terminal else "\n"
+        start = "\r\033[K" if self._terminal else ""
+        print(f"{start}{line}{', ' + note if note else ''}", end=end, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self._terminal:
+            print(file=sys.stderr)

@@ -1,0 +1,185 @@
+"""Where frames come from: video files, images, cameras and streams."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.cli.video_writer import VideoWriter
+from pose_estimation_ros.engine.errors import InputError
+from pose_estimation_ros.engine.types import ByteArray
+
+__all__ = [
+    "CameraSource",
+    "FrameSource",
+    "ImagesSource",
+    "VideoSource",
+    "VideoWriter",
+    "is_live",
+    "open_frames",
+]
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+_STREAM = re.compile(r"^(rtsps?|https?|udp|tcp|rtmp)://", re.IGNORECASE)
+_TIMEOUT_MS = 10_000
+
+
+class FrameSource(Protocol):
+    """A sequence of BGR images; of files, the same every time it is read."""
+
+    name: str
+    fps: float
+    length: int | None  # None where it is not known before the end
+    width: int
+    height: int
+
+    def frames(self) -> Iterator[ByteArray]:
+        """The images (height, width, 3) from the start."""
+        ...
+
+
+def open_frames(name: str) -> VideoSource | ImagesSource | CameraSource:
+    """The source of that name: a file, a folder of images, a camera's number or a URL.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    if is_live(name):
+        return CameraSource(name)
+    path = Path(name)
+    if path.is_dir():
+        files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+        if not files:
+            kinds = ", ".join(IMAGE_SUFFIXES)
+            raise InputError(f"no image in the folder '{name}': expected files of {kinds}")
+        return ImagesSource(name, sorted(files, key=_numbered))
+    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+        return ImagesSource(name, [path])
+    return VideoSource(name)
+
+
+def is_live(name: str) -> bool:
+    """Whether it names a camera or a stream, which never show the same twice."""
+    return name.isdigit() or bool(_STREAM.match(name))
+
+
+def _numbered(path: Path) -> list[tuple[bool, Any]]:
+    """A key that sorts image2 before image10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]
+
+
+class VideoSource:
+    """A video file, read by OpenCV."""
+
+    def __init__(self, path: str) -> None:
+        """Opens the file once, to know its size.
+
+        Raises:
+            InputError: it is missing or is not a video that OpenCV can read.
+        """
+        self.name = path
+        if not Path(path).is_file():
+            raise InputError(f"video '{path}' does not exist: check the path")
+        capture = cv2.VideoCapture(path)
+        try:
+            readable, first = capture.read() if capture.isOpened() else (False, None)
+            if not readable or first is None:
+                raise InputError(
+                    f"video '{path}' cannot be read: expected a video file such as .mp4, .avi "
+                    "or .gif; try to play it, or convert it with ffmpeg"
+                )
+            self.height, self.width = first.shape[:2]
+            fps = capture.get(cv2.CAP_PROP_FPS)
+            self.fps = fps if 0.1 <= fps <= 1000 else 30.0
+            count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+            self.length = count if count > 0 else None
+        finally:
+            capture.release()
+
+    def frames(self) -> Iterator[ByteArray]:
+        capture = cv2.VideoCapture(self.name)
+        try:
+            while True:
+                readable, pixels = capture.read()
+                if not readable:
+                    return
+                yield np.asarray(pixels, np.uint8)
+        finally:
+            capture.release()
+
+
+class ImagesSource:
+    """Image files, in the order of the numbers in their names."""
+
+    def __init__(self, name: str, files: list[Path], fps: float = 10.0) -> None:
+        """Reads the first one, to know its size.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        self.name, self.files, self.fps = name, files, fps
+        self.length: int | None = len(files)
+        self.height, self.width = self._read(files[0]).shape[:2]
+
+    @staticmethod
+    def _read(path: Path) -> ByteArray:
+        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise InputError(f"image '{path}' cannot be read: it is damaged, remove it")
+        return np.asarray(pixels, np.uint8)
+
+    def frames(self) -> Iterator[ByteArray]:
+        for path in self.files:
+            yield self._read(path)
+
+
+class CameraSource:
+    """A webcam by its number, or a network stream; it ends when the camera does."""
+
+    length: int | None = None
+
+    def __init__(self, name: str) -> None:
+        """Opens it.
+
+        Raises:
+            InputError: there is none, or nothing comes from it.
+        """
+        self.name = name
+        # OpenCV's own lines would hide the one that says what to do.
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        if name.isdigit():
+            self._capture = cv2.VideoCapture(int(name))
+            hint = "is one plugged in (ls /dev/video*), and may this user read it (group video)?"
+        else:
+            limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS]
+            limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS]
+            self._capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, limits)
+            hint = "check the address, the password, and that the camera is on this network"
+        readable, first = self._capture.read() if self._capture.isOpened() else (False, None)
+        if not readable or first is None:
+            self._capture.release()
+            what = f"camera {name}" if name.isdigit() else f"stream '{name}'"
+            raise InputError(f"{what} gives no images: {hint}")
+        self._first: ByteArray | None = np.asarray(first, np.uint8)
+        self.height, self.width = first.shape[:2]
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if 1 <= fps <= 240 else 30.0
+
+    def frames(self) -> Iterator[ByteArray]:
+        try:
+            if self._first is not None:
+                yield self._first
+                self._first = None
+            while True:
+                readable, pixels = self._capture.read()
+                if not readable:
+                    return
+                yield np.asarray(pixels, np.uint8)
+        finally:
+            self._capture.release()

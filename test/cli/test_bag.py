@@ -1,0 +1,271 @@
+"""`pose_estimation bag`: every image answered, the same twice, and damage survived."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from recordings import COMPRESSED, IMAGE, START_NS, header, image_message, read_poses, write_bag
+
+from pose_estimation_ros.cli.main import main
+
+COMMAND = [sys.executable, "-m", "pose_estimation_ros.cli.main", "bag"]
+FRAMES = 6
+
+
+def _bag(*arguments: object, code: int = 0) -> SimpleNamespace:
+    """One call, in this process to save the imports."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        result = main(["bag", *map(str, arguments)])
+    assert result == code, err.getvalue()
+    return SimpleNamespace(stdout=out.getvalue(), stderr=err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def frames() -> list:
+    from pose_estimation_ros.cli.scene import SceneSource
+
+    return list(SceneSource(width=480, height=270, seconds=FRAMES / 30).frames())
+
+
+@pytest.fixture(scope="module")
+def recording(frames: list, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bags") / "recording"
+    return write_bag(folder, {"/cam/image_raw": IMAGE}, frames, info="/cam/camera_info")
+
+
+def test_every_image_is_answered_at_its_stamp(recording: Path, tmp_path: Path) -> None:
+    run = _bag(recording, tmp_path / "out", "--pipeline", "v4")
+    assert f"{FRAMES} images answered" in run.stdout
+    poses = read_poses(tmp_path / "out")["/cam/poses"]
+    assert [stamp for stamp, _ in poses] == [
+        START_NS + index * 33_000_000 + 5000 for index in range(FRAMES)
+    ]
+    for index, (_, message) in enumerate(poses):
+        stamp_ns = START_NS + index * 33_000_000
+        assert str(message.header) == str(header(stamp_ns))
+        assert (message.sequence, message.dropped, message.pipeline) == (index, 0, "v4")
+        assert (message.image_width, message.image_height) == (480, 270)
+        assert len(message.poses) >= 3 and len(message.keypoint_names) == 17
+        assert np.isnan(message.times.total)
+        assert np.isfinite(message.poses[0].keypoints[0].position.z)  # from the camera_info
+
+
+def test_a_second_run_gives_the_same_bytes(recording: Path, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        _bag(recording, tmp_path / name, "--images")
+    first, second = tmp_path / "first", tmp_path / "second"
+    names = sorted(path.name for path in first.iterdir())
+    assert names == ["metadata.yaml", "poses.mcap"]
+    assert filecmp.cmpfiles(first, second, names, shallow=False) == (names, [], [])
+    images = read_poses(first)["/cam/image_annotated/compressed"]
+    assert len(images) == FRAMES and images[0][1].format == "jpeg"
+
+
+@pytest.mark.parametrize(
+    ("storage", "kind", "zstd"),
+    [("MCAP", COMPRESSED, True), ("SQLITE3", IMAGE, False), ("SQLITE3", COMPRESSED, False)],
+)
+def test_other_recordings(
+    storage: str, kind: str, zstd: bool, frames: list, tmp_path: Path
+) -> None:
+    topic = "/image" + ("/compressed" if kind == COMPRESSED else "")
+    bag = write_bag(tmp_path / "in", {topic: kind}, frames[:3], storage, zstd)
+    _bag(bag, tmp_path / "out", "--pipeline", "v3", "--storage", "sqlite3")
+    assert [len(m.poses) for _, m in read_poses(tmp_path / "out")["/poses"]] == [1, 1, 1]
+
+
+def test_the_messages_are_those_of_the_node(frames: list, embedded_models) -> None:
+    pytest.importorskip("rclpy", reason="rclpy is not installed: the node cannot be compared")
+    from pose_estimation_ros.msg import PoseArray
+    from rclpy.serialization import deserialize_message
+    from std_msgs.msg import Header
+
+    from pose_estimation_ros.cli.bag_messages import pose_array
+    from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+    from pose_estimation_ros.models import build_pipeline
+    from pose_estimation_ros.ros.messages import PoseArrayBuilder
+
+    result = build_pipeline("v4", embedded_models, PipelineOptions()).process(
+        Frame(Image(frames[0]))
+    )
+    ours = deserialize_message(pose_array(header(5), 480, 270, result, 7, 2), PoseArray)
+    node = PoseArrayBuilder().build(Header(frame_id="camera"), 480, 270, result)
+    node.header.stamp.nanosec, node.sequence, node.dropped = 5, 7, 2
+    node.times = ours.times
+    assert str(ours) == str(node)
+
+
+def test_several_topics(frames: list, tmp_path: Path) -> None:
+    kinds = {"/left/image_raw": IMAGE, "/right/image_raw": IMAGE, "/right/extra": IMAGE}
+    bag = write_bag(tmp_path / "in", kinds, frames[:2])
+    _bag(bag, tmp_path / "all", "--pipeline", "v3")
+    assert set(read_poses(tmp_path / "all")) == {
+        "/left/poses",
+        "/right/poses",
+        "/right/extra/poses",
+    }
+    _bag(bag, tmp_path / "one", "--pipeline", "v3", "--topic", "/left/image_raw")
+    assert set(read_poses(tmp_path / "one")) == {"/left/poses"}
+
+
+def test_many_bags_at_a_time(recording: Path, frames: list, tmp_path: Path) -> None:
+    write_bag(tmp_path / "in" / "a", {"/cam/image_raw": IMAGE}, frames[:2])
+    shutil.copytree(recording, tmp_path / "in" / "b")
+    run = _bag(tmp_path / "in", tmp_path / "out", "--jobs", 2, "--pipeline", "v3")
+    assert "2 images answered" in run.stdout and f"{FRAMES} images answered" in run.stdout
+    assert len(read_poses(tmp_path / "out" / "a")["/cam/poses"]) == 2
+    assert len(read_poses(tmp_path / "out" / "b")["/cam/poses"]) == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("storage", "zstd"), [("MCAP", False), ("MCAP", True), ("SQLITE3", False)]
+)
+@pytest.mark.parametrize("metadata", [True, False])
+def test_a_truncated_bag_is_answered_up_to_the_damage(
+    storage: str, zstd: bool, metadata: bool, frames: list, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0)
+    noisy = [frame // 2 + noise.integers(0, 99, frame.shape, np.uint8) for frame in frames]
+    bag = write_bag(tmp_path / "in", {"/image": IMAGE}, noisy, storage, zstd)
+    file = next(path for path in bag.iterdir() if path.suffix in (".mcap", ".db3"))
+    whole = _bag(bag, tmp_path / "whole", "--pipeline", "v3")
+    assert f"{FRAMES} images answered" in whole.stdout
+    os.truncate(file, int(file.stat().st_size * 0.72))
+    if not metadata:
+        (bag / "metadata.yaml").unlink()
+    run = _bag(bag, tmp_path / "out", "--pipeline", "v3", code=1)
+    said = run.stderr.strip().splitlines()[-1]
+    assert "damaged" in said and file.name in said and "everything before that" in said
+    got = read_poses(tmp_path / "out")["/poses"]
+    expected = read_poses(tmp_path / "whole")["/poses"]
+    assert 3 <= len(got) < FRAMES
+    assert str(got) == str(expected[: len(got)])
+
+
+def test_a_recording_that_was_never_closed_loses_nothing(frames: list, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "in", {"/image": IMAGE}, frames, "SQLITE3")
+    (bag / "metadata.yaml").unlink()
+    run = _bag(bag, tmp_path / "out", "--pipeline", "v3", code=1)
+    assert len(read_poses(tmp_path / "out")["/poses"]) == FRAMES
+    assert "all its messages were read" in run.stderr
+
+
+def test_bad_input_is_named_in_one_line(recording: Path, frames: list, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    text = tmp_path / "text.mcap"
+    text.write_text("I am not a bag\n" * 50)
+    silent = write_bag(tmp_path / "silent", {}, frames[:1], info="/cam/camera_info")
+    depth = write_bag(tmp_path / "depth", {"/depth/image": IMAGE}, [])
+    (tmp_path / "there").mkdir()
+    for arguments, words in (
+        ((tmp_path / "none",), ["none", "does not exist"]),
+        ((tmp_path / "empty",), ["empty", "metadata.yaml"]),
+        ((text,), ["text.mcap", "MCAP"]),
+        ((silent,), ["silent", "no images", "/cam/camera_info"]),
+        ((recording, "--topic", "/nose"), ["/nose", "/cam/image_raw"]),
+        ((recording, "--topic", "/cam/camera_info"), ["/cam/camera_info", "CameraInfo"]),
+        ((recording, "--jobs", 0), ["--jobs", "below 1"]),
+    ):
+        run = _bag(arguments[0], tmp_path / "out", *arguments[1:], code=1)
+        said = [line for line in run.stderr.splitlines() if "error: " in line]
+        assert len(said) == 1 and all(word in said[0] for word in words), run.stderr
+        assert not (tmp_path / "out").exists()
+    assert "exists already" in _bag(recording, tmp_path / "there", code=1).stderr
+    assert "0 images answered" in _bag(depth, tmp_path / "out").stdout
+
+
+def test_unusable_images_are_counted_not_fatal(frames: list, tmp_path: Path) -> None:
+    from rosbags.rosbag2 import StoragePlugin, Writer
+
+    from pose_estimation_ros.cli.bags import typestore
+
+    with Writer(tmp_path / "in", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        place = writer.add_connection("/image", IMAGE, typestore=typestore())
+        good = image_message(frames[0], START_NS)
+        writer.write(place, START_NS, good)
+        writer.write(place, START_NS + 1, good.replace(b"bgr8", b"hsv9"))
+        writer.write(place, START_NS + 2, good[:100])
+        writer.write(place, START_NS + 3, good)
+    run = _bag(tmp_path / "in", tmp_path / "out", "--pipeline", "v3")
+    assert "/image: 2 of 4 images unusable" in run.stderr and "hsv9" in run.stderr
+    poses = [message for _, message in read_poses(tmp_path / "out")["/poses"]]
+    assert [(m.sequence, m.dropped) for m in poses] == [(0, 0), (3, 2)]
+
+
+def test_ctrl_c_leaves_a_readable_part(frames: list, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "in", {"/image": IMAGE}, frames * 50)
+    command = [*COMMAND, str(bag), str(tmp_path / "out"), "--threads", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    partial = tmp_path / "out.partial" / "poses"
+    deadline = time.monotonic() + 60
+    while not partial.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(5)  # long enough to load the models and answer some frames, too short for all
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in said, said
+    assert "out.partial" in said and not (tmp_path / "out").exists()
+    poses = read_poses(tmp_path / "out.partial")["/poses"]
+    assert 0 < len(poses) < 50 * FRAMES
+    assert [m.sequence for _, m in poses] == list(range(len(poses)))
+
+
+def test_a_full_disk_leaves_a_readable_part(frames: list, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=7m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        bag = write_bag(tmp_path / "in", {"/image": IMAGE}, frames * 20)
+        run = _bag(bag, disk / "out", "--images", "--pipeline", "v3", code=1)
+        said = run.stderr.strip().splitlines()[-1]
+        assert "the disk is full" in said and "out.partial" in said
+        assert 0 < len(read_poses(disk / "out.partial")["/poses"]) < 20 * FRAMES
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_ctrl_c_reaches_every_job_once(frames: list, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_bag(tmp_path / "in" / name, {"/image": IMAGE}, frames * 50)
+    command = [*COMMAND, str(tmp_path / "in"), str(tmp_path / "out"), "--jobs", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    started = [tmp_path / "out" / f"{name}.partial" / "poses" for name in ("a", "b")]
+    deadline = time.monotonic() + 60
+    while not all(place.exists() for place in started) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(5)  # long enough to load the models and answer some frames, too short for all
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in said, said
+    for name in ("a", "b"):
+        poses = read_poses(tmp_path / "out" / f"{name}.partial")["/poses"]
+        assert 0 < len(poses) < 50 * FRAMES
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.partial", "b.partial"]
+
+
+def test_other_readers_find_the_definitions_in_the_file(recording: Path, tmp_path: Path) -> None:
+    reader = pytest.importorskip("mcap.reader", reason="mcap is not installed")
+    _bag(recording, tmp_path / "out", "--pipeline", "v3")
+    with (tmp_path / "out" / "poses.mcap").open("rb") as file:
+        rows = list(reader.make_reader(file, validate_crcs=True).iter_messages())
+    assert len(rows) == FRAMES
+    schema, channel, _ = rows[0]
+    assert (schema.name, schema.encoding) == ("pose_estimation_ros/msg/PoseArray", "ros2msg")
+    assert channel.message_encoding == "cdr"
+    for name in ("pose_estimation_ros/PersonPose", "std_msgs/Header", "geometry_msgs/Point"):
+        assert f"MSG: {name}".encode() in schema.data

@@ -1,0 +1,51 @@
+"""The benchmark measures what it says; nothing here depends on how fast this machine is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _bench(*arguments: object) -> str:
+    command = [sys.executable, "-m", "pose_estimation_ros.cli.main", "bench"]
+    run = subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_the_engines_figures(tmp_path: Path) -> None:
+    figures, picture = tmp_path / "bench.json", tmp_path / "bench.png"
+    small = ("--persons", 1, 3, "--size", "480x360", "--seconds", 0.5, "--runtime", "onnxruntime")
+    said = _bench(*small, "--no-node", "--json", figures, "--picture", picture)
+    report = json.loads(figures.read_text())
+    assert report["machine"]["cores"] == len(os.sched_getaffinity(0))
+    assert report["machine"]["cpu"] in said
+    assert [(r["pipeline"], r["persons"]) for r in report["engine"]] == [
+        *(("v3", 1), ("v4", 1), ("v4", 3)),
+    ]
+    for row in report["engine"]:
+        latency = row["latency_ms"]
+        assert row["persons_found"] == pytest.approx(row["persons"], abs=0.5)
+        assert 0 < latency["pose"]["p50"] <= latency["total"]["p50"] <= latency["total"]["max"]
+        assert row["rss_mb"] > 50 and row["cold_start_s"] > 0 and row["cpu_s_per_frame"] > 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_nodes_figures() -> None:
+    from pose_estimation_ros.cli.bench_node import NodeBench, bare_node_rss_mb
+
+    bare = bare_node_rss_mb((320, 240))
+    with NodeBench("v3", 1, (320, 240), "onnxruntime") as bench:
+        run = bench.play(5.0, 2.0)
+        peak, at_peak = bench.peak_rate(1.0, highest=3.0)
+    assert run["sent"] == 10 and 8 <= run["answered"] <= 10
+    assert run["persons_found"] == 1
+    assert 20 < bare < run["rss_mb"]
+    assert 1.0 <= peak <= 3.0 and at_peak["answered"] > 0

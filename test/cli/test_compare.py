@@ -1,0 +1,236 @@
+"""`pose_estimation compare`: honest figures, a page that asks nobody, and fitting advice."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from recordings import IMAGE, write_bag
+
+from pose_estimation_ros.cli import report_svg
+from pose_estimation_ros.cli.comparison import (
+    Need,
+    advise,
+    expected_p95_ms,
+    jitter,
+    tracking,
+)
+from pose_estimation_ros.cli.main import main
+
+FRAMES = 10
+
+
+def _compare(*arguments: object, code: int = 0) -> SimpleNamespace:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        result = main(["compare", *map(str, arguments)])
+    assert result == code, err.getvalue()
+    return SimpleNamespace(stdout=out.getvalue(), stderr=err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def frames() -> list:
+    from pose_estimation_ros.cli.scene import SceneSource
+
+    return list(SceneSource(width=480, height=270, seconds=FRAMES / 30).frames())
+
+
+@pytest.fixture(scope="module")
+def folder(frames: list, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("images")
+    for index, pixels in enumerate(frames):
+        cv2.imwrite(str(path / f"{index}.png"), pixels)
+    return path
+
+
+@pytest.fixture(scope="module")
+def report(frames: list, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report on a bag."""
+    folder = tmp_path_factory.mktemp("compare")
+    bag = write_bag(folder / "bag", {"/image": IMAGE}, frames)
+    needs = ("--max-persons", 3, "--latency-ms", 1e6, "--memory-mb", 1e6)
+    run = _compare(bag, "--out", folder / "out", *needs)
+    assert "recommendation for 3 persons" in run.stdout and "Surveillance" in run.stdout
+    return folder / "out"
+
+
+def test_the_figures(report: Path) -> None:
+    data = json.loads((report / "report.json").read_text())
+    assert set(data["pipelines"]) == {"v3", "v4", "hybrid"}
+    for name, figures in data["pipelines"].items():
+        assert figures["frames"] == FRAMES
+        latency = figures["latency_ms"]
+        assert 0 < latency["p50"] <= latency["p95"] <= latency["max"]
+        assert figures["fps"] == pytest.approx(1000 / latency["mean"])
+        assert figures["memory_mb"] > 50 and figures["cores_used"] > 0
+        assert figures["identities_kept"] == 1.0
+        assert figures["poses_per_frame"] == 1 if name == "v3" else figures["most_poses"] >= 3
+    assert data["recommendation"]["met"]
+    assert data["recommendation"]["pipeline"] in ("v4", "hybrid")  # three persons
+    assert len(data["decision_matrix"]) == 6
+
+
+def test_the_page_asks_nobody_and_is_well_formed(report: Path) -> None:
+    page = (report / "report.html").read_text()
+    assert not re.search(r"https?:|<script|@import|<link", page)
+    assert all(s.startswith("data:image/jpeg;base64,") for s in re.findall(r'src="([^"]*)"', page))
+    assert page.index("Recommendation</h2>") > page.index("Which one to take</h2>")
+    drawings = re.findall(r"<svg.*?</svg>", page)
+    assert len(drawings) == 6
+    for drawing in drawings:
+        ElementTree.fromstring(drawing)
+        assert "nan" not in drawing and "inf" not in drawing
+
+
+def test_labels_give_accuracy(folder: Path, tmp_path: Path) -> None:
+    """The labels are v4's own answers, so v4 must be right, and v3 about one person of three."""
+    results = tmp_path / "results.json"
+    with contextlib.redirect_stdout(io.StringIO()):
+        arguments = ["--coco", str(results), "--sequence", "--runtime", "onnxruntime"]
+        assert main(["video", str(folder), *arguments]) == 0
+    rows = json.loads(results.read_text())
+    labels = {
+        "images": [{"id": 50 + n, "file_name": f"{n}.png"} for n in range(FRAMES)],
+        "categories": [{"id": 1, "name": "person"}],
+        "annotations": [
+            {
+                **{"id": index + 1, "image_id": 50 + row["image_id"], "category_id": 1},
+                **{"bbox": row["bbox"], "area": row["bbox"][2] * row["bbox"][3], "iscrowd": 0},
+                "keypoints": np.column_stack(
+                    [np.reshape(row["keypoints"], (17, 3))[:, :2], np.full(17, 2)]
+                )
+                .ravel()
+                .tolist(),
+                "num_keypoints": 17,
+            }
+            for index, row in enumerate(rows)
+        ],
+    }
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    arguments = ("--labels", tmp_path / "labels.json", "--out", tmp_path / "out", "--json")
+    run = _compare(folder, *arguments, "--pipelines", "v3,v4")
+    pipelines = json.loads(run.stdout)["pipelines"]
+    v3, v4 = (pipelines[name]["accuracy"]["pose"] for name in ("v3", "v4"))
+    assert v4["mean_oks"] > 0.99 and v4["found"] == v4["people"]
+    assert v3["found"] <= v4["found"] / 2
+
+
+def _figures(name: str, p95: float, memory: float, persons: float, person_ms: float) -> dict:
+    return {
+        "pipeline": name,
+        "latency_ms": {"mean": 0.8 * p95, "p95": p95},
+        "stages_ms": {"pose": person_ms * persons},
+        "cost_ms": {"frame": 10.0, "person": person_ms},
+        "memory_mb": memory,
+        "fps": 1000 / p95,
+        "poses_per_frame": persons,
+        "most_poses": int(persons),
+    }
+
+
+MEASURED = {
+    "v3": _figures("v3", 20, 100, 1, 0),
+    "v4": _figures("v4", 60, 200, 3, 10),
+    "hybrid": _figures("hybrid", 40, 210, 3, 10),
+}
+
+
+@pytest.mark.parametrize(
+    ("need", "single_share", "pipeline", "met"),
+    [
+        (Need("", 1, 30, 150), 0.0, "v3", True),
+        (Need("", 1), 0.9, "v3", True),
+        (Need("", 3, 100), 0.0, "v4", True),
+        (Need("", 3, 100), 0.5, "hybrid", True),
+        (Need("", 3, 50), 0.0, "hybrid", True),
+        (Need("", 10, 115), 0.0, "hybrid", True),  # 40 + 7 more persons x 10
+        (Need("", 10, 105), 0.0, "hybrid", False),
+        (Need("", 1, 10), 0.0, "v3", False),
+        (Need("", 3, None, 50), 0.0, "v4", False),
+    ],
+)
+def test_the_advice_fits_the_need(
+    need: Need, single_share: float, pipeline: str, met: bool
+) -> None:
+    advice = advise(need, MEASURED, single_share)
+    assert (advice.pipeline, advice.met) == (pipeline, met)
+    assert ("nearest" in advice.why) == (not met)
+
+
+def test_more_persons_than_were_seen_are_expected_to_cost_more() -> None:
+    assert expected_p95_ms(MEASURED["v4"], 3) == 60
+    assert expected_p95_ms(MEASURED["v4"], 8) == 110
+    assert expected_p95_ms(MEASURED["v3"], 8) == 20
+
+
+def _record(*persons: tuple[int, float]) -> dict:
+    return {
+        "pipeline": "v4",
+        "skeleton": "coco17",
+        "poses": [
+            {
+                "track_id": identity,
+                "score": 1.0,
+                "box": [x, 0, x + 50, 100],
+                "keypoints": [[x, 10, 1.0]] * 17,
+            }
+            for identity, x in persons
+        ],
+    }
+
+
+def test_lost_identities_are_seen() -> None:
+    steady = tracking([_record((0, 0), (1, 200)), _record((0, 5), (1, 205))])
+    assert (steady["identities"], steady["identities_kept"]) == (2, 1.0)
+    swapped = tracking([_record((0, 0), (1, 200)), _record((0, 5), (7, 205))])
+    assert (swapped["identities"], swapped["identities_kept"]) == (3, 0.5)
+    assert tracking([_record(), _record()])["identities_kept"] == 1.0
+
+
+def test_jitter_is_a_share_of_the_height() -> None:
+    assert jitter([_record((0, x)) for x in (0, 5, 10, 15)]) == 0  # steady speed
+    assert jitter([_record((0, x)) for x in (0, 5, 0, 5)]) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("value", [1e-7, 0.3, 1, 7, 99, 100, 12345])
+def test_axes_are_round_and_hold_their_values(value: float) -> None:
+    top, step = report_svg._nice(value)
+    assert top >= value * (1 - 1e-9) and 1 <= round(top / step) <= 5
+
+
+def test_bad_input_is_named_in_one_line(folder: Path, frames: list, tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("I am not a video\n" * 50)
+    (tmp_path / "empty").mkdir()
+    labels = tmp_path / "labels.json"
+    labels.write_text('{"images": [{"id": 7, "file_name": "x.png"}], "annotations": []}')
+    short = tmp_path / "short"
+    short.mkdir()
+    cv2.imwrite(str(short / "1.png"), frames[0])
+    silent = write_bag(tmp_path / "silent", {}, frames[:1], info="/camera_info")
+    for arguments, words in (
+        ((text,), ["text.mp4", "cannot be read"]),
+        ((tmp_path / "empty",), ["empty", "no image"]),
+        ((silent,), ["silent", "no images"]),
+        ((short, "--pipelines", "v3"), ["1 usable frames"]),
+        ((folder, "--pipelines", "v9"), ["v9", "v3, v4, hybrid"]),
+        ((folder, "--pipelines", ","), ["--pipelines"]),
+        ((folder, "--topic", "/image"), ["--topic", "no bag"]),
+        ((folder, "--latency-ms", -1), ["--latency-ms"]),
+        ((folder, "--out", text / "x"), ["text.mp4"]),
+        ((folder, "--yolo-model", "/no/yolo.onnx"), ["--yolo-model", "/no/yolo.onnx"]),
+        ((folder, "--pipelines", "v3", "--labels", labels), ["--labels", "frame"]),
+        (("0",), ["camera", "record"]),
+    ):
+        common = () if "--out" in arguments else ("--out", tmp_path / "out")
+        lines = _compare(*arguments, *common, code=1).stderr.splitlines()
+        said = [line for line in lines if "error: " in line]
+        assert len(said) == 1 and all(word in said[0] for word in words), lines

@@ -1,0 +1,220 @@
+"""`pose_estimation video`: every kind of input, every output, resuming, and what goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_estimation_ros.cli.main import main
+from pose_estimation_ros.cli.prefetch import prefetched
+from pose_estimation_ros.cli.records import from_json
+from pose_estimation_ros.cli.sources import VideoSource, VideoWriter
+
+FRAMES = 12
+
+
+def _video(*arguments: object, code: int = 0) -> SimpleNamespace:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        result = main(["video", *map(str, arguments)])
+    assert result == code, err.getvalue()
+    return SimpleNamespace(stdout=out.getvalue(), stderr=err.getvalue())
+
+
+def _lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def frames() -> list:
+    from pose_estimation_ros.cli.scene import SceneSource
+
+    return list(SceneSource(width=480, height=270, seconds=FRAMES / 30).frames())
+
+
+@pytest.fixture(scope="module")
+def clip(frames: list, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "scene.mp4"
+    with VideoWriter(path, 30.0, 480, 270) as writer:
+        for pixels in frames:
+            writer.write(pixels)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(frames: list, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("images")
+    for index in (2, 10, 1):
+        cv2.imwrite(str(path / f"{index}.png"), frames[index])
+    (path / "notes.txt").write_text("no image")
+    return path
+
+
+def test_browsers_can_play_the_video(clip: Path) -> None:
+    av = pytest.importorskip("av", reason="PyAV is not installed: OpenCV writes MPEG-4 instead")
+    with av.open(str(clip)) as file:
+        stream = file.streams.video[0]
+        assert stream.codec_context.name in ("h264", "vp9", "libvpx-vp9")
+        assert stream.codec_context.pix_fmt == "yuv420p"
+        assert sum(1 for _ in file.decode(stream)) == FRAMES
+    start = clip.read_bytes()
+    assert start.index(b"moov") < start.index(b"mdat")  # so that it starts before it is loaded
+
+
+def test_without_pyav_a_video_is_written_too(
+    frames: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    with VideoWriter(tmp_path / "plain.mp4", 30.0, 480, 270) as writer:
+        for pixels in frames:
+            writer.write(pixels)
+    assert VideoSource(str(tmp_path / "plain.mp4")).length == FRAMES
+
+
+def test_odd_sizes_are_cut(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "odd.mp4", 29.97, 97, 65) as writer:
+        for _ in range(3):
+            writer.write(np.zeros((65, 97, 3), np.uint8))
+    source = VideoSource(str(tmp_path / "odd.mp4"))
+    assert (source.width, source.height) == (96, 64)
+
+
+def test_all_outputs_of_a_video(clip: Path, tmp_path: Path) -> None:
+    out, poses, coco = tmp_path / "o.mp4", tmp_path / "p.jsonl", tmp_path / "c.json"
+    run = _video(clip, "--out", out, "--json", poses, "--coco", coco, "--frames", 5)
+    assert "5 frames" in run.stdout
+    lines, results = _lines(poses), json.loads(coco.read_text())
+    assert [line["frame"] for line in lines] == list(range(5))
+    assert len(results) == sum(len(line["poses"]) for line in lines) > 0
+    assert {len(row["keypoints"]) for row in results} == {51}
+    assert {row["image_id"] for row in results} == set(range(5))
+    assert VideoSource(str(out)).length == 5
+    assert len(from_json(lines[0]).poses) == len(lines[0]["poses"])
+
+
+def test_a_folder_of_images(folder: Path, frames: list, tmp_path: Path) -> None:
+    out, coco = tmp_path / "drawn", tmp_path / "c.json"
+    run = _video(folder, "--out", out, "--coco", coco)
+    assert "3 frames" in run.stdout
+    assert sorted(path.name for path in out.iterdir()) == ["1.png", "10.png", "2.png"]
+    assert (cv2.absdiff(cv2.imread(str(out / "10.png")), frames[10]) > 60).any()
+    ids = [row["image_id"] for row in json.loads(coco.read_text())]
+    assert sorted(set(ids)) == [1, 2, 10] and ids == sorted(ids)
+
+
+def test_one_image(folder: Path, tmp_path: Path) -> None:
+    assert "1 frames" in _video(folder / "2.png", "--out", tmp_path / "drawn.jpg").stdout
+    assert cv2.imread(str(tmp_path / "drawn.jpg")) is not None
+
+
+@pytest.mark.parametrize("pipeline", ["v3", "v4"])
+def test_resuming_gives_what_one_run_gives(pipeline: str, clip: Path, tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.jsonl", tmp_path / "part.jsonl"
+    arguments = ("--pipeline", pipeline, "--runtime", "onnxruntime")
+    _video(clip, "--json", whole, *arguments)
+    lines = whole.read_text().splitlines()
+    part.write_text("\n".join(lines[:7]) + "\n" + lines[7][:50])  # as a power cut leaves it
+    out, coco = tmp_path / "o.mp4", tmp_path / "c.json"
+    run = _video(clip, "--json", part, "--resume", "--out", out, "--coco", coco, *arguments)
+    assert "12 frames" in run.stdout and "7 of them answered before" in run.stdout
+    assert _lines(part) == _lines(whole)
+    assert VideoSource(str(out)).length == FRAMES
+    assert {row["image_id"] for row in json.loads(coco.read_text())} == set(range(FRAMES))
+
+
+def test_ctrl_c_can_be_resumed(frames: list, tmp_path: Path) -> None:
+    clip, poses, out = tmp_path / "long.mp4", tmp_path / "p.jsonl", tmp_path / "o.mp4"
+    with VideoWriter(clip, 30.0, 480, 270) as writer:
+        for pixels in frames * 40:
+            writer.write(pixels)
+    command = [sys.executable, "-m", "pose_estimation_ros.cli.main", "video", str(clip)]
+    command += ["--json", str(poses), "--out", str(out), "--threads", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (not poses.exists() or poses.stat().st_size < 9000):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in complaints
+    assert "--resume" in said
+    done = len(_lines(poses))
+    assert 0 < done < 40 * FRAMES
+    assert VideoSource(str(out)).length == done
+
+
+def test_bad_input_is_named_in_one_line(clip: Path, folder: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "1.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    poses = tmp_path / "poses.jsonl"
+    poses.write_text('{"frame": 5}\n{"frame": 6}\n')
+    for arguments, words in (
+        ((empty,), ["empty", "no image", ".png"]),
+        ((broken,), ["1.jpg", "cannot be read"]),
+        (("97",), ["camera 97", "/dev/video"]),
+        (("rtsp://127.0.0.1:9/none",), ["rtsp://127.0.0.1:9/none", "address"]),
+        ((clip, "--resume"), ["--resume", "--json"]),
+        ((clip, "--json", poses, "--resume"), ["poses.jsonl", "line 1"]),
+        ((clip, "--out", tmp_path / "x.txt"), ["x.txt", ".mp4"]),
+        ((clip, "--json", "/dev/full"), ["/dev/full", "full"]),
+        ((clip, "--coco", "/dev/full", "--frames", 1), ["/dev/full", "full"]),
+        ((folder, "--out", poses / "drawn"), ["cannot write", "poses.jsonl"]),
+    ):
+        lines = _video(*arguments, code=1).stderr.splitlines()
+        said = [line for line in lines if "error: " in line]
+        assert len(said) == 1 and all(word in said[0] for word in words), lines
+
+
+def test_a_full_disk_is_named(frames: list, tmp_path: Path) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("no small disk can be mounted here")
+    pytest.importorskip("av", reason="OpenCV does not say that the disk is full")
+    from pose_estimation_ros.engine.errors import InputError
+
+    noise = np.random.default_rng(0)
+    try:
+        with (
+            pytest.raises(InputError, match="full"),
+            VideoWriter(tmp_path / "x.mp4", 30.0, 480, 270) as writer,
+        ):
+            for _ in range(60):
+                writer.write(noise.integers(0, 255, (270, 480, 3), np.uint8))
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_reading_ahead_keeps_order_and_errors() -> None:
+    assert list(prefetched(iter(range(50)), ahead=2)) == list(range(50))
+
+    def failing():
+        yield 1
+        raise ValueError("no more")
+
+    ahead = prefetched(failing())
+    assert next(ahead) == 1
+    with pytest.raises(ValueError, match="no more"):
+        next(ahead)
+
+
+def test_real_clips(shared: Path, tmp_path: Path) -> None:
+    clips = sorted((shared / "clips").glob("*.*"))
+    if not clips:
+        pytest.skip(f"{shared / 'clips'} is absent: it holds clips of people")
+    for clip in clips:
+        run = _video(clip, "--frames", 5, "--out", tmp_path / f"{clip.stem}.mp4")
+        assert "5 frames" in run.stdout
+        assert VideoSource(str(tmp_path / f"{clip.stem}.mp4")).length == 5

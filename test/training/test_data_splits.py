@@ -1,0 +1,105 @@
+"""No development image is in any training set, and the held-out crops are never trained on."""
+
+import hashlib
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+cv2 = pytest.importorskip("cv2")
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+DATA = SHARED / "data"
+needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"no {DATA}")
+NEAR_BITS = 6  # of 64; recompressed copies of one photograph differ in fewer
+
+
+def listed(name):
+    listing = json.loads((DATA / "coco_dev" / f"person_keypoints_{name}.json").read_text())
+    return {entry["file_name"] for entry in listing["images"]}
+
+
+def fingerprint(image):
+    """Difference hash, 64 bits: brightness steps of a 9x8 miniature (uint8 grey in)."""
+    small = cv2.resize(image, (9, 8), interpolation=cv2.INTER_AREA).astype(int)
+    return np.packbits((small[:, 1:] > small[:, :-1]).flatten())
+
+
+def tar_images(name):
+    with tarfile.open(DATA / f"{name}.tar") as tar:
+        for member in tar.getmembers():
+            file = tar.extractfile(member) if member.name.endswith(".webp") else None
+            if file is not None:
+                yield member.name, file.read()
+
+
+@needs_data
+def test_coco_training_and_development_images_differ():
+    train, dev = listed("train"), listed("dev")
+    assert train
+    assert dev
+    assert not train & dev
+    root = DATA / "coco_dev" / "images"
+
+    def digests(names):
+        return {hashlib.sha256((root / name).read_bytes()).hexdigest() for name in names}
+
+    assert not digests(train) & digests(dev)
+
+
+@needs_data
+def test_no_street_scene_or_coco_training_image_looks_like_a_development_image():
+    root = DATA / "coco_dev" / "images"
+
+    def grey(data):
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+
+    dev = np.stack([fingerprint(grey((root / n).read_bytes())) for n in sorted(listed("dev"))])
+    trained = [(name, (root / name).read_bytes()) for name in sorted(listed("train"))]
+    trained += list(tar_images("street_scenes"))
+    near = []
+    for name, data in trained:
+        different = np.unpackbits(dev ^ fingerprint(grey(data)), axis=1).sum(axis=1)
+        if different.min() < NEAR_BITS:
+            near.append((name, int(different.min())))
+    assert not near
+
+
+@needs_data
+def test_coco_crops_come_from_training_images_only():
+    """Every crop that COCO is the source of matches a training person, by its joints."""
+    labels = np.load(DATA / "person_crops_labels.npz")
+    crops = labels["ground_truth"][labels["source"] == "coco"]
+    shapes = {}
+    for name in ("train", "dev"):
+        listing = json.loads((DATA / "coco_dev" / f"person_keypoints_{name}.json").read_text())
+        shapes[name] = [
+            np.asarray(row["keypoints"], float).reshape(17, 3) for row in listing["annotations"]
+        ]
+
+    def fits(crop, person):
+        seen = crop[:, 2] > 0
+        if not np.array_equal(seen, person[:, 2] > 0) or seen.sum() < 4:
+            return False
+        a, b = (rows[seen, :2] - rows[seen, :2].mean(0) for rows in (crop, person))
+        return np.abs(a / np.abs(a).max() - b / np.abs(b).max()).max() < 0.02
+
+    from_dev = [i for i, crop in enumerate(crops) if any(fits(crop, p) for p in shapes["dev"])]
+    from_train = [i for i, crop in enumerate(crops) if any(fits(crop, p) for p in shapes["train"])]
+    assert not from_dev
+    assert len(from_train) > len(crops) / 2
+
+
+def test_held_out_crops_are_a_tenth_and_never_drawn(tmp_path):
+    pytest.importorskip("torch")
+    from training.data import held_out
+
+    out = held_out(13_622)
+    assert out.mean() == pytest.approx(0.1, abs=0.005)
+    if not DATA.exists():
+        pytest.skip(f"no {DATA}")
+    from training.pose_data import Crops
+
+    assert not out[Crops(tmp_path, SHARED, 1, 64, 0).indices].any()

@@ -1,0 +1,65 @@
+"""The embedded models keep their contracts and their model cards' accuracy."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("cv2")
+
+from training import evaluate  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared"
+DETECTOR, POSE = ROOT / "models/person_detector.onnx", ROOT / "models/convnextpose_xs_coco17.onnx"
+needs_data = pytest.mark.skipif(
+    not (SHARED / "data" / "coco_dev").exists(), reason=f"no {SHARED / 'data' / 'coco_dev'}"
+)
+
+
+def test_detector_takes_any_batch_and_any_multiple_of_32():
+    assert DETECTOR.stat().st_size <= 4e6
+    run = evaluate.open_onnx(DETECTOR)
+    for n, height, width in ((1, 320, 320), (2, 192, 416)):
+        boxes, scores = run(np.zeros((n, height, width, 3), np.uint8))
+        cells = sum(height // s * (width // s) for s in (8, 16, 32))
+        assert boxes.shape == (n, cells, 4)
+        assert scores.shape == (n, cells)
+        assert scores.max() < 0.5, "a black picture holds nobody"
+
+
+def test_pose_takes_any_batch_and_gives_crop_pixels_and_metres():
+    assert POSE.stat().st_size <= 8e6
+    run = evaluate.open_onnx(POSE)
+    for n in (1, 3):
+        image = np.random.default_rng(0).integers(0, 256, (n, 192, 192, 3), np.uint8)
+        joints, scores = run(image)
+        assert joints.shape == (n, 17, 3)
+        assert scores.shape == (n, 17)
+        assert ((joints[..., :2] > -1) & (joints[..., :2] < 192)).all()
+        assert (np.abs(joints[..., 2]) < 1).all()
+        assert ((scores >= 0) & (scores <= 1)).all()
+
+
+@needs_data
+def test_detector_is_as_accurate_as_its_card_says():
+    run = evaluate.open_onnx(DETECTOR)
+
+    def predict(picture):
+        boxes, scores = run(picture[None])
+        return boxes[0], scores[0]
+
+    figures = evaluate.detector_figures(predict, evaluate.dev_set(SHARED))
+    assert figures["counted"] == 113
+    assert figures["recall"] >= 0.60
+    assert figures["false_per_image"] <= 1
+    assert figures["ap50"] >= 0.47
+
+
+@needs_data
+def test_pose_is_as_accurate_as_its_card_says():
+    run = evaluate.open_onnx(POSE)
+    figures = evaluate.pose_figures(lambda crops: run(crops)[0], evaluate.dev_set(SHARED), 192)
+    assert figures["counted"] == 113
+    assert figures["mean_oks"] >= 0.40

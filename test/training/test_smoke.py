@@ -1,0 +1,131 @@
+"""Both trainings for a few steps on made-up data, their export and the export's contract."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from training import export, train_detector, train_pose  # noqa: E402
+from training.data import pack  # noqa: E402
+from training.detector_net import PersonDetector  # noqa: E402
+
+CROPS, SCENES = 48, 80
+COMMON = ["--device", "cpu", "--workers", "0", "--log-every", "1", "--evaluate-minutes", "0"]
+
+
+def figure_on_noise(rng, height, width, box):
+    """A picture with a bright rectangle where the person is said to be."""
+    image = rng.integers(0, 80, (height, width, 3), dtype=np.uint8)
+    x0, y0, x1, y1 = (int(v) for v in box)
+    image[y0:y1, x0:x1] += 120
+    return image
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A cache and labels in the form that the real data has."""
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("data")
+    cache, shared = root / "cache", root / "shared"
+    cache.mkdir()
+    (shared / "data").mkdir(parents=True)
+    box = np.array([[80, 43, 176, 213]], np.float32)
+    sure = np.ones(1, np.float32)
+    np.save(cache / "crops.npy", np.stack([figure_on_noise(rng, 256, 256, box[0])] * CROPS))
+    np.save(cache / "scenes.npy", np.stack([figure_on_noise(rng, 448, 448, box[0])] * SCENES))
+    packed = {f"crops_{k}": v for k, v in pack([(box, sure)] * CROPS).items()}
+    packed |= {f"scenes_{k}": v for k, v in pack([(box, sure)] * SCENES).items()}
+    np.savez(cache / "boxes.npz", scenes_sizes=np.full((SCENES, 2), 448), **packed)
+    joints = np.zeros((CROPS, 17, 3), np.float32)
+    joints[..., :2] = rng.uniform(60, 190, (CROPS, 17, 2))
+    joints[..., 2] = 0.9
+    world = np.zeros((CROPS, 17, 5), np.float32)
+    world[..., :2] = joints[..., :2]
+    world[..., 2:4] = rng.uniform(0.1, 0.4, (CROPS, 17, 2))
+    np.savez(
+        shared / "data" / "person_crops_labels.npz",
+        name=np.array([f"{i:05d}.webp" for i in range(CROPS)]),
+        source=np.array(["clothing"] * (CROPS - 2) + ["coco"] * 2),
+        teacher=joints,
+        ground_truth=np.zeros_like(joints),
+        world=world,
+        box_size=np.full(CROPS, 170.7, np.float32),
+    )
+    return ["--cache", str(cache), "--shared", str(shared)]
+
+
+def losses(out, name):
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [row[name] for row in rows if name in row]
+
+
+def test_detector_learns_resumes_and_exports(data, tmp_path):
+    out = tmp_path / "detector"
+    argv = [*data, *COMMON, "--out", str(out), "--batch", "4", "--sides", "96", "--rate", "3e-3"]
+    train_detector.train(train_detector.arguments([*argv, "--steps", "8"]))
+    last = train_detector.train(train_detector.arguments([*argv, "--steps", "10"]))
+    assert len(losses(out, "box")) == 10, "the second run goes on where the first stopped"
+    assert np.isfinite(losses(out, "score")).all()
+    network = PersonDetector()
+    network.load_state_dict(export.read_average(last))
+    path = tmp_path / "detector.onnx"
+    export.export_detector(network, path)
+    assert path.stat().st_size < 4e6
+    assert sum(p.numel() for p in network.parameters()) <= 1.5e6
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for n, height, width in ((1, 320, 320), (2, 96, 160)):
+        image = np.random.default_rng(1).integers(0, 256, (n, height, width, 3), np.uint8)
+        boxes, scores = session.run(["boxes", "scores"], {"image": image})
+        cells = sum(height // s * (width // s) for s in (8, 16, 32))
+        assert boxes.shape == (n, cells, 4)
+        assert scores.shape == (n, cells)
+        assert ((scores >= 0) & (scores <= 1)).all()
+        assert (boxes[..., 2:] >= boxes[..., :2]).all()
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert metadata["task"] == "detector"
+    assert onnx.load(str(path)).opset_import[0].version == 17
+
+
+def test_exported_detector_agrees_with_the_network(tmp_path):
+    from training.detector_net import ExportedDetector
+
+    torch.manual_seed(0)
+    network = PersonDetector().eval()
+    path = tmp_path / "detector.onnx"
+    export.export_detector(network, path)
+    image = np.random.default_rng(2).integers(0, 256, (1, 128, 128, 3), np.uint8)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    boxes, scores = session.run(["boxes", "scores"], {"image": image})
+    with torch.no_grad():
+        wanted, wanted_scores = ExportedDetector(network)(torch.from_numpy(image))
+    np.testing.assert_allclose(boxes, wanted.numpy(), atol=0.5)
+    np.testing.assert_allclose(scores, wanted_scores.numpy(), atol=2e-3)
+
+
+def test_pose_learns_resumes_and_exports(data, tmp_path):
+    out = tmp_path / "pose"
+    argv = [*data, *COMMON, "--out", str(out), "--batch", "4", "--side", "64"]
+    train_pose.train(train_pose.arguments([*argv, "--steps", "6"]))
+    last = train_pose.train(train_pose.arguments([*argv, "--steps", "8"]))
+    entropy = losses(out, "entropy")
+    assert len(entropy) == 8
+    assert np.isfinite(entropy).all()
+    from pose_estimation_ros.engine.pose.convnext import ExportedPose, load_checkpoint
+
+    network = load_checkpoint(last, 17)
+    path = tmp_path / "pose.onnx"
+    export.export_pose(network, path, side=64)
+    assert path.stat().st_size < 8e6
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    image = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), np.uint8)
+    joints, scores = session.run(["joints", "scores"], {"image": image})
+    assert joints.shape == (3, 17, 3)
+    assert scores.shape == (3, 17)
+    with torch.no_grad():
+        wanted, _ = ExportedPose(network, 64).eval()(torch.from_numpy(image))
+    np.testing.assert_allclose(joints, wanted.numpy(), atol=1e-2)
+    assert session.get_modelmeta().custom_metadata_map["task"] == "pose"

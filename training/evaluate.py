@@ -1,0 +1,214 @@
+"""Accuracy of exported or training networks on the development images and held-out crops.
+
+python -m training.evaluate detector models/person_detector.onnx
+python -m training.evaluate pose models/convnextpose_xs_coco17.onnx
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.engine.accuracy import (
+    Person,
+    detection_accuracy,
+    detection_ap,
+    mean_oks,
+    read_coco,
+)
+from training.data import decode, default_cache, default_shared, held_out
+from training.teachers import nms
+
+Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+NMS_IOU = 0.5
+# Joints whose left and right differ in depth, COCO order: shoulder, wrist, hip, knee, ankle.
+PAIRS = ((5, 6), (9, 10), (11, 12), (13, 14), (15, 16))
+CLEAR_DEPTH_M = 0.1
+Z_COLUMN = 3  # of the crops' ``world`` labels
+
+
+def dev_set(shared: Path) -> list[tuple[np.ndarray, list[Person]]]:
+    """The development images (RGB) with everybody annotated in them."""
+    root = shared / "data" / "coco_dev"
+    people = read_coco(json.loads((root / "person_keypoints_dev.json").read_text()))
+    names = sorted({person.file_name for person in people})
+    return [
+        (
+            decode((root / "images" / name).read_bytes()),
+            [person for person in people if person.file_name == name],
+        )
+        for name in names
+    ]
+
+
+def letterbox(image: np.ndarray, side: int) -> tuple[np.ndarray, float, np.ndarray]:
+    """Centre the image on a square of ``side`` px of grey 114; picture, scale, offset (2,)."""
+    scale = side / max(image.shape[:2])
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    left, top = (side - size[0]) // 2, (side - size[1]) // 2
+    canvas = np.full((side, side, 3), 114, np.uint8)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    canvas[top : top + size[1], left : left + size[0]] = cv2.resize(
+        image, size, interpolation=method
+    )
+    return canvas, scale, np.array((left, top), np.float32)
+
+
+def detect(
+    predict: Predict, image: np.ndarray, threshold: float, side: int = 320
+) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (k, 4) xyxy in the image's px and scores (k,) after NMS, best first."""
+    picture, scale, offset = letterbox(image, side)
+    boxes, scores = predict(picture)
+    keep = scores >= threshold
+    boxes, scores = boxes[keep], scores[keep]
+    kept = nms(boxes, scores, NMS_IOU)
+    boxes = (boxes[kept] - np.tile(offset, 2)) / scale
+    height, width = image.shape[:2]
+    return np.clip(boxes, 0, (width, height, width, height)).reshape(-1, 4), scores[kept]
+
+
+def detector_figures(
+    predict: Predict, dev: list[tuple[np.ndarray, list[Person]]], side: int = 320
+) -> dict[str, float]:
+    """Recall, precision and false positives over thresholds, with the best for the recall.
+
+    The advised threshold, ``threshold``, is the lowest with at most one false positive an
+    image.
+    """
+    found = [(*detect(predict, image, 0.02, side), people) for image, people in dev]
+    figures: dict[str, float] = {"ap50": detection_ap(found)}
+    for threshold in np.arange(0.1, 0.75, 0.025):
+        rows = [(b[s >= threshold], s[s >= threshold], p) for b, s, p in found]
+        accuracy = detection_accuracy(rows)
+        if accuracy.false_per_image <= 1 or threshold > 0.7:
+            return figures | {
+                "threshold": float(threshold),
+                "recall": accuracy.recall,
+                "precision": accuracy.precision,
+                "false_per_image": accuracy.false_per_image,
+                "counted": accuracy.counted,
+            }
+    return figures
+
+
+def open_onnx(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """A function from ``image`` uint8 (n, h, w, 3) to the outputs, on 2 threads."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda image: session.run(None, {"image": image})
+
+
+def person_crop(image: np.ndarray, box: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """The crop of a box (x, y, w, h): square by the longer side, x1.25, and its affine (2, 3)."""
+    extent = max(box[2], box[3]) * 1.25
+    scale = side / extent
+    centre = box[:2] + box[2:] / 2
+    shift = (side - 1) / 2 - (centre - 0.5) * scale
+    matrix = np.array(((scale, 0, shift[0]), (0, scale, shift[1])))
+    return cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR), matrix
+
+
+def pose_figures(
+    predict: Callable[[np.ndarray], np.ndarray],
+    dev: list[tuple[np.ndarray, list[Person]]],
+    side: int,
+) -> dict[str, float]:
+    """Mean OKS on the counted people with their annotated boxes.
+
+    ``predict`` maps crops uint8 (n, side, side, 3) to joints (n, 17, 3).
+    """
+    people, crops, matrices = [], [], []
+    for image, everybody in dev:
+        for person in everybody:
+            if person.counted:
+                crop, matrix = person_crop(image, person.box, side)
+                people.append(person)
+                crops.append(crop)
+                matrices.append(matrix)
+    joints = np.concatenate(
+        [predict(np.stack(crops[i : i + 16])) for i in range(0, len(crops), 16)]
+    )
+    placed = [
+        (xy[:, :2] - matrix[:, 2]) / matrix[0, 0]
+        for xy, matrix in zip(joints, matrices, strict=True)
+    ]
+    return {"mean_oks": mean_oks(placed, people), "counted": len(people)}
+
+
+def depth_sign(
+    predict: Callable[[np.ndarray], np.ndarray], shared: Path, cache: Path, side: int,
+    most: int | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Share of left and right pairs whose order in depth is right, on held-out crops.
+
+    Pairs count where ``world`` sees both joints and they differ by more than 0.1 m.
+    """
+    labels = np.load(shared / "data" / "person_crops_labels.npz")
+    world = labels["world"]
+    indices = np.flatnonzero(held_out(len(world)))[:most]
+    crops = np.load(cache / "crops.npy", mmap_mode="r")
+    right = pairs = 0
+    left_side, right_side = (np.array(side_joints) for side_joints in zip(*PAIRS, strict=True))
+    for start in range(0, len(indices), 16):
+        chunk = indices[start : start + 16]
+        batch = np.stack([_tight(crops[i], side) for i in chunk])
+        z = predict(batch)[..., 2]
+        truth = world[chunk][:, :, Z_COLUMN]
+        seen = world[chunk][:, :, 2]
+        wanted = truth[:, left_side] - truth[:, right_side]
+        given = z[:, left_side] - z[:, right_side]
+        clear = np.abs(np.nan_to_num(wanted)) > CLEAR_DEPTH_M
+        clear &= (np.minimum(seen[:, left_side], seen[:, right_side]) > 0.5) & ~np.isnan(wanted)
+        right += int(((np.sign(wanted) == np.sign(given)) & clear).sum())
+        pairs += int(clear.sum())
+    return {"depth_sign": right / max(pairs, 1), "pairs": pairs}
+
+
+def _tight(crop: np.ndarray, side: int) -> np.ndarray:
+    """From the stored x1.5 crop to the x1.25 that the network is given."""
+    edge = crop.shape[0]
+    margin = edge * (1 - 1.25 / 1.5) / 2
+    scale = side / (edge - 2 * margin)
+    shift = (side - 1) / 2 - (edge - 1) / 2 * scale
+    matrix = np.array(((scale, 0, shift), (0, scale, shift)))
+    return cv2.warpAffine(crop, matrix, (side, side), flags=cv2.INTER_LINEAR)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="accuracy of an exported model")
+    parser.add_argument("what", choices=("detector", "pose"))
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--side", type=int, help="input side in px; 320 and 192 by default")
+    parser.add_argument("--shared", type=Path, default=default_shared())
+    parser.add_argument("--cache", type=Path, default=default_cache())
+    options = parser.parse_args()
+    run = open_onnx(options.model)
+    dev = dev_set(options.shared)
+    if options.what == "detector":
+
+        def predict(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            boxes, scores = run(picture[None])
+            return boxes[0], scores[0]
+
+        figures = detector_figures(predict, dev, options.side or 320)
+    else:
+        side = options.side or 192
+        figures = pose_figures(lambda crops: run(crops)[0], dev, side)
+        if (options.cache / "crops.npy").exists():
+            figures |= depth_sign(lambda crops: run(crops)[0], options.shared, options.cache, side)
+    for name, value in figures.items():
+        print(f"{name:16s} {value:.4f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Export of trained networks to ONNX, weights stored as float16.
+
+Both exports take uint8 RGB images (n, h, w, 3) and normalise inside the graph. Weights are
+stored as float16 with a Cast to float32 behind each, which runtimes fold at load: half the size
+on disk, float32 arithmetic.
+
+    python -m training.export detector CHECKPOINT OUT.onnx
+    python -m training.export pose CHECKPOINT OUT.onnx
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, ExportedPose, load_checkpoint
+from training.detector_net import DEFAULT_THRESHOLD, ExportedDetector, PersonDetector
+
+OPSET = 17
+# Elements. Small tensors save nothing, and those of the pose head move joints by 0.01 px.
+SMALLEST_HALVED = 100_000
+DETECTOR_SMALLEST_HALVED = 4_000
+
+
+def halve_weights(model: onnx.ModelProto, smallest: int = SMALLEST_HALVED) -> onnx.ModelProto:
+    """Store float32 initializers as float16 followed by a Cast to float32; in place.
+
+    Tensors of fewer than ``smallest`` elements stay float32, and those with values that
+    float16 cannot hold (beyond 65504).
+    """
+    casts, kept = [], []
+    for initializer in model.graph.initializer:
+        values = numpy_helper.to_array(initializer)
+        if (
+            initializer.data_type != TensorProto.FLOAT
+            or values.size < smallest
+            or np.abs(values).max() > 6e4
+        ):
+            kept.append(initializer)
+            continue
+        half = numpy_helper.from_array(values.astype(np.float16), initializer.name + "_half")
+        kept.append(half)
+        casts.append(
+            helper.make_node("Cast", [half.name], [initializer.name], to=TensorProto.FLOAT)
+        )
+    nodes = casts + list(model.graph.node)
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.initializer.extend(kept)
+    model.graph.node.extend(nodes)
+    return model
+
+
+def save(model: onnx.ModelProto, path: Path, metadata: dict[str, str]) -> None:
+    """Check, add ``metadata`` and write, so that a reader never sees half a file."""
+    helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(model.SerializeToString())
+    temporary.replace(path)
+
+
+def trace(
+    module: torch.nn.Module,
+    sample: torch.Tensor,
+    outputs: list[str],
+    dynamic: dict[str, dict[int, str]],
+    path: Path,
+) -> onnx.ModelProto:
+    """Trace ``module`` to ONNX; ``path`` only names the temporary file's folder."""
+    temporary = path.with_name(path.name + ".trace")
+    try:
+        torch.onnx.export(
+            module.eval(),
+            (sample,),
+            str(temporary),
+            input_names=["image"],
+            output_names=outputs,
+            dynamic_axes=dynamic,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        return onnx.load(str(temporary))
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_average(path: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights of a training checkpoint."""
+    return torch.load(path, map_location="cpu", weights_only=True)["network"]
+
+
+def export_detector(
+    network: PersonDetector, path: Path, side: int = 320, threshold: float = DEFAULT_THRESHOLD
+) -> None:
+    """Write the detector: boxes (n, A, 4) xyxy px and scores (n, A), any multiple of 32.
+
+    ``threshold`` as for ExportedDetector.
+    """
+    model = trace(
+        ExportedDetector(network, threshold),
+        torch.zeros(1, side, side, 3, dtype=torch.uint8),
+        ["boxes", "scores"],
+        {
+            "image": {0: "n", 1: "h", 2: "w"},
+            "boxes": {0: "n", 1: "a"},
+            "scores": {0: "n", 1: "a"},
+        },
+        path,
+    )
+    metadata = {"task": "detector", "strides": "8,16,32", "classes": "person"}
+    save(halve_weights(model, DETECTOR_SMALLEST_HALVED), path, metadata)
+
+
+def export_pose(
+    network: ConvNeXtPose, path: Path, side: int = 192, sharpness: float = 1.0
+) -> None:
+    """Write the pose network: joints (n, j, 3) px, px, m and scores (n, j)."""
+    model = trace(
+        ExportedPose(network, side, sharpness=sharpness),
+        torch.zeros(1, side, side, 3, dtype=torch.uint8),
+        ["joints", "scores"],
+        {"image": {0: "n"}, "joints": {0: "n"}, "scores": {0: "n"}},
+        path,
+    )
+    skeleton = "coco17" if network.joints == 17 else f"{network.joints} joints"
+    metadata = {
+        "task": "pose",
+        "skeleton": skeleton,
+        "input_px": str(side),
+        "sharpness": str(sharpness),
+    }
+    save(halve_weights(model), path, metadata)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="export a training checkpoint to ONNX")
+    parser.add_argument("what", choices=("detector", "pose"))
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--side", type=int, help="input side in px; 320 and 192 by default")
+    parser.add_argument(
+        "--sharpness", type=float, default=1.0, help="pose: see ExportedPose; 1 as published"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=DEFAULT_THRESHOLD,
+        help=f"detector: the score to export as {DEFAULT_THRESHOLD}, the default threshold",
+    )
+    options = parser.parse_args()
+    if options.what == "detector":
+        detector = PersonDetector()
+        detector.load_state_dict(read_average(options.checkpoint))
+        export_detector(detector, options.out, options.side or 320, options.threshold)
+    else:
+        network = load_checkpoint(options.checkpoint, 17)
+        export_pose(network, options.out, options.side or 192, options.sharpness)
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

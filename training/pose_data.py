@@ -1,0 +1,170 @@
+"""Targets and augmented crops for the pose network.
+
+Joints are COCO's 17. Where several sources label a joint: COCO's ground truth first; LSP's is
+crowd-sourced, so it is averaged with the teacher where they agree within 0.12 of the box, and
+taken alone, at a lower weight, where they do not; elsewhere the teacher, weighted by its
+confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from training.augment import colour
+from training.data import BOX_IN_CROP, CROP_SIDE, held_out
+
+FLIP = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])
+HIPS = (11, 12)
+FACE_JOINTS = 5
+AGREE = 0.12 * BOX_IN_CROP
+Z_AGREE = 0.1 * BOX_IN_CROP
+UPPER = np.arange(11)
+Z_COLUMN = 3
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass
+class Targets:
+    """Joints of all crops.
+
+    Attributes:
+        joints: (n, 17, 3) x, y in crop px, z in metres from the mid-hip.
+        weight: (n, 17) of x, y; 0 where unknown.
+        weight_z: (n, 17) of z.
+    """
+
+    joints: np.ndarray
+    weight: np.ndarray
+    weight_z: np.ndarray
+
+
+def build_targets(labels: dict[str, np.ndarray]) -> Targets:
+    """Targets from the arrays of ``person_crops_labels.npz``."""
+    truth, teacher, world = labels["ground_truth"], labels["teacher"], labels["world"]
+    is_coco = (labels["source"] == "coco")[:, None]
+    labelled = truth[..., 2] > 0
+    confidence = np.clip(teacher[..., 2], 0, 1)
+    distance = np.linalg.norm(truth[..., :2] - teacher[..., :2], axis=-1)
+    agree = labelled & ~is_coco & (distance < AGREE)
+    differ = labelled & ~is_coco & ~agree
+    xy = teacher[..., :2].copy()
+    floor = np.full(17, 0.2)
+    floor[:FACE_JOINTS] = 0.4
+    weight = np.where(confidence > floor, confidence, 0.0)
+    middle = 0.4 * truth[..., :2] + 0.6 * teacher[..., :2]
+    xy = np.where(agree[..., None], middle, xy)
+    weight = np.where(agree, 1.0, weight)
+    xy = np.where((differ | labelled & is_coco)[..., None], truth[..., :2], xy)
+    weight = np.where(differ, np.where(confidence > 0.3, 0.4, 0.7), weight)
+    weight = np.where(labelled & is_coco, 1.0, weight)
+    weight = np.where(np.isfinite(xy).all(-1), weight, 0.0)
+
+    z = world[..., Z_COLUMN] - world[:, HIPS, Z_COLUMN].mean(axis=1, keepdims=True)
+    near = np.linalg.norm(world[..., :2] - xy, axis=-1) < Z_AGREE
+    weight_z = (np.isfinite(z) & near & (weight > 0)).astype(np.float32)
+    joints = np.concatenate((xy, z[..., None]), axis=-1)
+    return Targets(np.nan_to_num(joints).astype(np.float32), weight.astype(np.float32), weight_z)
+
+
+def augment(
+    image: np.ndarray, joints: np.ndarray, weight: np.ndarray, side: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Scale, shift, rotate, flip, half body, colour, patches.
+
+    Args:
+        image: (256, 256, 3) stored crop; joints: (17, 3); weight: (17, 2) of xy and of z.
+        side: px of the result.
+
+    Returns:
+        Picture (side, side, 3), joints with x, y in its px, and weights, 0 outside it.
+    """
+    centre = np.array((CROP_SIDE / 2 - 0.5,) * 2)
+    extent = BOX_IN_CROP * 1.25
+    if rng.random() < 0.15:
+        part = UPPER if rng.random() < 0.7 else np.arange(11, 17)
+        seen = joints[part][weight[part, 0] > 0, :2]
+        if len(seen) >= 4:
+            low, high = seen.min(0), seen.max(0)
+            centre = (low + high) / 2
+            extent = max(1.5 * float((high - low).max()), 0.35 * extent)
+    extent *= rng.uniform(0.74, 1.35)
+    centre = centre + rng.normal(0, 0.05, 2).clip(-0.12, 0.12) * extent
+    angle = rng.uniform(-180, 180) if rng.random() < 0.04 else rng.normal(0, 18)
+    angle = np.deg2rad(angle if rng.random() < 0.7 else 0.0)
+    scale = side / extent
+    mirror = -1.0 if rng.random() < 0.5 else 1.0
+    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
+    linear = np.array(((mirror * cos, -mirror * sin), (sin, cos)))
+    shift = (side - 1) / 2 - linear @ centre
+    matrix = np.concatenate((linear, shift[:, None]), axis=1)
+    border = cv2.BORDER_REPLICATE if rng.random() < 0.25 else cv2.BORDER_CONSTANT
+    picture = cv2.warpAffine(
+        image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=border
+    )
+    moved = joints.copy()
+    moved[:, :2] = joints[:, :2] @ linear.T + shift
+    if mirror < 0:
+        moved, weight = moved[FLIP], weight[FLIP]
+    picture = colour(picture, rng)
+    if rng.random() < 0.2:
+        picture = np.ascontiguousarray(picture)
+        w, h = (int(v) for v in rng.uniform(0.08, 0.3, 2) * side)
+        x, y = int(rng.integers(0, side - w)), int(rng.integers(0, side - h))
+        picture[y : y + h, x : x + w] = rng.integers(0, 256, 3)
+    inside = ((moved[:, :2] >= 0) & (moved[:, :2] <= side - 1)).all(-1, keepdims=True)
+    return picture, moved, weight * inside
+
+
+class Crops(IterableDataset[Batch]):
+    """Endless shuffled batches of augmented training crops; never the held-out ones.
+
+    Yields images uint8 (n, side, side, 3) and targets (n, 17, 5): x, y in [0, 1] of the crop,
+    z in [0, 1] of the volume, and the weights of xy and z.
+    """
+
+    def __init__(self, cache: Path, shared: Path, batch: int, side: int, seed: int) -> None:
+        self.cache, self.batch, self.side, self.seed = cache, batch, side, seed
+        labels = np.load(shared / "data" / "person_crops_labels.npz")
+        self.targets = build_targets({name: labels[name] for name in labels})
+        usable = (self.targets.weight > 0).sum(1) >= 5
+        self.indices = np.flatnonzero(usable & ~held_out(len(usable)))
+        # COCO's few exact labels are what the network is measured on: show them more often.
+        coco = np.flatnonzero((labels["source"] == "coco")[self.indices])
+        self.indices = np.concatenate((self.indices, np.repeat(self.indices[coco], 3)))
+
+    def __iter__(self) -> Iterator[Batch]:
+        cv2.setNumThreads(0)
+        worker = get_worker_info()
+        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
+        crops = np.load(self.cache / "crops.npy", mmap_mode="r")
+        order: list[int] = []
+        while True:
+            pictures, rows = [], []
+            for _ in range(self.batch):
+                if not order:
+                    order = rng.permutation(self.indices).tolist()
+                index = order.pop()
+                weights = np.stack(
+                    (self.targets.weight[index], self.targets.weight_z[index]), axis=-1
+                )
+                picture, joints, weights = augment(
+                    crops[index], self.targets.joints[index], weights, self.side, rng
+                )
+                xy = (joints[:, :2] + 0.5) / self.side
+                z = (joints[:, 2:] + 1) / 2
+                weights[:, 1] *= (np.abs(joints[:, 2]) < 1) & (weights[:, 0] > 0)
+                pictures.append(picture)
+                rows.append(np.concatenate((xy, z, weights), axis=-1))
+            yield (
+                torch.from_numpy(np.stack(pictures)),
+                torch.from_numpy(np.stack(rows).astype(np.float32)),
+            )

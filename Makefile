@@ -1,0 +1,35 @@
+# make demo            the node on a moving scene of people; results in demo_output/
+# make demo VIDEO=clip.mp4 PIPELINE=v3 [YOLO_MODEL=...] [MODEL_PATH=...]
+# make test            checks, unit and integration tests
+# make bench           speed and memory on this machine; figures in bench_output/
+# make lint            ruff and mypy alone
+
+VIDEO ?=
+PIPELINE ?= v4
+YOLO_MODEL ?=
+MODEL_PATH ?=
+DEMO_OUTPUT ?= demo_output
+BENCH_OUTPUT ?= bench_output
+BENCH ?=
+TESTS ?= test
+
+.PHONY: demo bench test lint clean
+
+demo:
+	@scripts/with_env --with demo pose_estimation demo --pipeline '$(PIPELINE)' --video '$(VIDEO)' \
+	  --yolo-model '$(YOLO_MODEL)' --model-path '$(MODEL_PATH)' --out '$(DEMO_OUTPUT)'
+
+lint:
+	scripts/with_env --with test ruff check .
+	scripts/with_env --with test ruff format --check .
+	scripts/with_env --with test mypy
+
+bench:
+	@scripts/with_env --with demo pose_estimation bench --json $(BENCH_OUTPUT)/bench.json \
+	  --picture $(BENCH_OUTPUT)/bench.png $(BENCH)
+
+test: lint
+	scripts/with_env --with test python -m pytest $(TESTS)
+
+clean:
+	rm -rf .build demo_output bench_output

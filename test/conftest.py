@@ -1,0 +1,47 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+# A domain of their own, on this machine only, before any test imports rclpy.
+os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+# A run started in the background by a script ignores Ctrl-C, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config" / "fastdds_images.xml")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of third-party models, clips and data beside the checkout."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is absent: it holds third-party models and clips")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scene_frames() -> list:
+    """Half a second of the bundled scene: three persons, BGR."""
+    from pose_estimation_ros.cli.scene import SceneSource
+
+    return list(SceneSource(seconds=0.5).frames())
+
+
+@pytest.fixture(scope="session")
+def embedded_models():
+    """The embedded detector and pose model, loaded once, over two workers."""
+    from pose_estimation_ros.models import EngineConfig, build_models
+
+    models = build_models(EngineConfig(pipeline="v4", num_workers=2, runtime="onnxruntime"))
+    models.load()
+    yield models
+    models.close()

@@ -18,6 +18,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
 os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config" / "fastdds_images.xml")
 
+# Folders whose tests are processes that talk over DDS. On a machine whose few cores are taken by
+# others, discovery and start-up may outlast any patience; such a test is run again, up to twice,
+# and pytest's summary counts the reruns. What fails three times in a row is a fault.
+_PROCESS_TESTS = (ROOT / "test" / "ros", ROOT / "test" / "launch", ROOT / "test" / "cli")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent in _PROCESS_TESTS and item.get_closest_marker("flaky") is None:
+            item.add_marker(pytest.mark.flaky(reruns=2))
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

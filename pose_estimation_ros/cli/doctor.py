@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from pose_estimation_ros.engine.errors import PoseEstimationError
 from pose_estimation_ros.models.manifest import packaged_manifest
 from pose_estimation_ros.models.share import share_folder, version
 
-_LISTEN_S = 2.5
 _OK, _NOTE, _FAIL = "ok", "note", "fail"
 _MARKS = {_OK: "ok  ", _NOTE: "note", _FAIL: "FAIL"}
 
@@ -166,29 +164,11 @@ def _cv_bridge() -> list[Finding]:
 def _running_nodes() -> list[Finding]:
     """What the nodes that run at present say of themselves."""
     try:
-        import rclpy
-        from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-
-        from pose_estimation_ros.ros.diagnostics import HARDWARE_ID, OK
+        from pose_estimation_ros.ros.diagnostics import OK
+        from pose_estimation_ros.ros.listening import heard_statuses
     except ImportError:
         return []  # said by the checks above
-    statuses: dict[str, DiagnosticStatus] = {}
-
-    def collect(message: DiagnosticArray) -> None:
-        statuses.update({s.name: s for s in message.status if s.hardware_id == HARDWARE_ID})
-
-    context = rclpy.Context()
-    context.init()
-    node = rclpy.create_node("pose_estimation_doctor", context=context)
-    executor = rclpy.executors.SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    node.create_subscription(DiagnosticArray, "/diagnostics", collect, 10)
-    deadline = time.monotonic() + _LISTEN_S
-    while time.monotonic() < deadline:
-        executor.spin_once(timeout_sec=0.1)
-    executor.shutdown()
-    node.destroy_node()
-    context.try_shutdown()
+    statuses = heard_statuses()
     if not statuses:
         domain = os.environ.get("ROS_DOMAIN_ID", "0")
         return [Finding("running nodes", _NOTE, f"none heard on domain {domain}")]

@@ -122,7 +122,8 @@ def test_the_doctor_says_the_same_from_outside(rig: Rig) -> None:
     )
     command = [sys.executable, "-m", "pose_estimation_ros.cli.main", "doctor"]
     said = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
-    assert any("no publisher on" in line and rig.namespace in line for line in said.splitlines())
+    lines = said.splitlines()
+    assert any("no publisher on" in line and rig.namespace in line for line in lines), said
 
 
 def test_it_says_so_when_poses_come_again(rig: Rig) -> None:

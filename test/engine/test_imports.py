@@ -50,7 +50,7 @@ def test_imports_point_one_way(layer: str, above: set[str]) -> None:
     for path in sorted((PACKAGE / layer).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in getattr(node, "names", []) if not names]
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for name in names:
                 parts = name.split(".")
                 if parts[0] == PACKAGE.name and len(parts) > 1 and parts[1] in above:

@@ -51,8 +51,9 @@ def test_two_cameras_are_answered_alike_and_one_may_die(rig: Rig) -> None:
     assert alone["right"] == pytest.approx(together["right"], rel=0.15)
     _start_named_camera(rig, "left", 60)
     rig.client.spin_until(lambda: len(answers["left"]) and rates(2)["left"] > 2)
-    # Identities are each camera's own.
-    assert {p.track_id for a in answers["right"] for p in a.poses} == {0}
+    # Identities are each camera's own: both begin at 0.
+    for got in answers.values():
+        assert next(p.track_id for a in got for p in a.poses) == 0
     assert node.interrupt() == 0 and "Traceback" not in node.output
 
 
@@ -105,7 +106,9 @@ def test_a_slow_model_never_makes_poses_stale(rig: Rig, tmp_path: Path) -> None:
     first = len(rig.client.diagnostics)
     for _ in range(5):  # while inference is busy nearly all of the time
         assert rig.client.call(Trigger, "reset_tracking", Trigger.Request()).success
-    rig.client.spin_until(lambda: len(rig.client.poses) >= 12)
+    rig.client.spin_until(
+        lambda: len(rig.client.poses) >= 12 and len(rig.client.diagnostics) >= first + 4
+    )
     answers = rig.client.poses[2:]
     assert np.median([a.times.pose for a in answers]) > 100, "the model is not slow here"
     period_ms = 1000 / 30

@@ -25,7 +25,12 @@ from pose_estimation_ros.cli.evaluation import (
     coco_results,
     pose_figures,
 )
-from pose_estimation_ros.cli.options import add_engine_arguments, engine_config, engine_flags
+from pose_estimation_ros.cli.options import (
+    add_engine_arguments,
+    check_count,
+    engine_config,
+    engine_flags,
+)
 from pose_estimation_ros.cli.records import from_json
 from pose_estimation_ros.cli.report_html import rows_of
 from pose_estimation_ros.cli.sequences import BagSequence, VideoSequence, open_sequence
@@ -76,9 +81,7 @@ def run(args: argparse.Namespace) -> int:
     if not names:
         raise ConfigError(f"--pipelines: none is given: choose from {', '.join(PIPELINES)}")
     for option in ("max_persons", "latency_ms", "memory_mb", "frames"):
-        value = getattr(args, option)
-        if value is not None and value < 0:
-            raise ConfigError(f"--{option.replace('_', '-')}: {value} is below 0")
+        check_count(option, getattr(args, option))
     # The same for all, and each time: left to measuring, it might differ between the pipelines.
     args.runtime = "onnxruntime" if args.runtime == "auto" else args.runtime
     engine_config(args)  # a wrong model or runtime is said once, here

@@ -26,7 +26,12 @@ from pose_estimation_ros.cli.evaluation import (
 )
 from pose_estimation_ros.cli.evaluation_3d import evaluate_3d, has_3d, table_3d
 from pose_estimation_ros.cli.evaluation_table import table
-from pose_estimation_ros.cli.options import add_engine_arguments, engine_config, engine_options
+from pose_estimation_ros.cli.options import (
+    add_engine_arguments,
+    check_count,
+    engine_config,
+    engine_options,
+)
 from pose_estimation_ros.cli.progress import Progress
 from pose_estimation_ros.engine.accuracy import Person
 from pose_estimation_ros.engine.cancel import CancelToken
@@ -68,8 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.limit < 0:
-        raise ConfigError(f"--limit: {args.limit} is below 0")
+    check_count("limit", args.limit)
+    if args.pictures and args.pictures.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise ConfigError(f"--pictures: '{args.pictures}' is no .png or .jpg")
     listing = read_json(args.data, dict)
     if has_3d(listing):
         return _run_3d(args, listing)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,6 +26,7 @@ COMMANDS = {
     "doctor": "check this machine: middleware, runtimes, models",
 }
 _INTERRUPTED = 130
+_FULL = "the disk is full: free some space, or write elsewhere"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,16 +47,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()  # a full disk is told of here rather than when Python ends
+        return code
     except PoseEstimationError as error:
         print(f"pose_estimation {args.command}: error: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output went away, as with `| head`
         sys.stderr.close()
         return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _leave_output()
+        print(f"pose_estimation {args.command}: error: {_FULL}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"pose_estimation {args.command}: interrupted", file=sys.stderr)
         return _INTERRUPTED
+
+
+def _leave_output() -> None:
+    """What is still to be printed goes nowhere, or Python would fail over it once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -192,5 +192,7 @@ def _convert(args: argparse.Namespace) -> int:
         print(reason)
     if not done and not failed:
         places = ", ".join(str(folder.absolute()) for folder in converter.folders)
+        if args.files:
+            raise ModelError(f"no .pt or .pth file in {places}")
         print(f"no .pt or .pth file in {places}")
     return 1 if failed else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pose_estimation_ros.engine.errors import ConfigError
 from pose_estimation_ros.engine.runtimes import PRECISIONS, RUNTIMES
 from pose_estimation_ros.engine.stages import Models, PipelineOptions
 from pose_estimation_ros.models.assembly import (
@@ -50,6 +51,16 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--smoothing", action="store_true", help="smooth the joints (One-Euro)")
 
 
+def check_count(name: str, value: int | float | None) -> None:
+    """Refuses the value of an option below 0.
+
+    Raises:
+        ConfigError: it is below 0.
+    """
+    if value is not None and not value >= 0:  # nor NaN
+        raise ConfigError(f"--{name.replace('_', '-')}: {value:g} is below 0")
+
+
 def engine_config(args: argparse.Namespace) -> EngineConfig:
     """The configuration asked for.
 
@@ -57,6 +68,8 @@ def engine_config(args: argparse.Namespace) -> EngineConfig:
         ConfigError: a value is none of those allowed.
         ModelError: a named model does not exist.
     """
+    for name in ("num_workers", "threads"):
+        check_count(name, getattr(args, name))
     config = EngineConfig(
         pipeline=args.pipeline,
         model_path=args.model_path,
@@ -78,7 +91,15 @@ def engine_config(args: argparse.Namespace) -> EngineConfig:
 
 
 def engine_options(args: argparse.Namespace) -> PipelineOptions:
-    """The settings asked for."""
+    """The settings asked for.
+
+    Raises:
+        ConfigError: a threshold is not from 0 to 1.
+    """
+    for name in ("confidence_threshold", "iou_threshold"):
+        value = getattr(args, name)
+        if value is not None and not 0 <= value <= 1:  # nor NaN
+            raise ConfigError(f"--{name.replace('_', '-')}: {value:g} is not from 0 to 1")
     options = PipelineOptions()
     if args.confidence_threshold is not None:
         options.detector.confidence_threshold = args.confidence_threshold

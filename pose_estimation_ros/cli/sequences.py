@@ -68,12 +68,17 @@ class BagSequence:
         self._path, self._topic = path, topic
         stamps: list[float] = []
         with BagReader(path) as reader:
+            kinds = (_IMAGE, COMPRESSED_IMAGE)
+            images = sorted(t for t, kind in reader.seen.items() if kind in kinds)
             if not topic:
-                kinds = (_IMAGE, COMPRESSED_IMAGE)
-                images = sorted(t for t, kind in reader.seen.items() if kind in kinds)
                 if reader.counts and not images:
                     raise InputError(f"bag '{path}' has no images")
                 self._topic = images[0] if images else ""
+            if reader.counts and self._topic not in reader.seen:
+                there = ", ".join(images) or "none"
+                raise InputError(
+                    f"bag '{path}' has no topic '{topic}'; its image topics: {there}"
+                )
             self.length: int | None = reader.counts.get(self._topic)
         first: Image | None = None
         for image, stamp_s in self.frames():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,12 @@ def is_live(name: str) -> bool:
     return name.isdigit() or bool(_STREAM.match(name))
 
 
+def _hush() -> None:
+    """OpenCV's and FFmpeg's own lines would hide the one that says what to do."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
 def _numbered(path: Path) -> list[tuple[bool, Any]]:
     """A key that sorts image2 before image10."""
     parts = re.split(r"(\d+)", path.name)
@@ -84,8 +91,11 @@ class VideoSource:
             InputError: it is missing or is not a video that OpenCV can read.
         """
         self.name = path
-        if not Path(path).is_file():
+        if Path(path).is_dir():
+            raise InputError(f"'{path}' is a folder: expected a video file")
+        if not Path(path).exists():
             raise InputError(f"video '{path}' does not exist: check the path")
+        _hush()
         capture = cv2.VideoCapture(path)
         try:
             readable, first = capture.read() if capture.isOpened() else (False, None)
@@ -151,8 +161,7 @@ class CameraSource:
             InputError: there is none, or nothing comes from it.
         """
         self.name = name
-        # OpenCV's own lines would hide the one that says what to do.
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        _hush()
         if name.isdigit():
             self._capture = cv2.VideoCapture(int(name))
             hint = "is one plugged in (ls /dev/video*), and may this user read it (group video)?"

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 
 from pose_estimation_ros.cli.interrupt import Interruption
-from pose_estimation_ros.cli.options import add_engine_arguments, build_engine
+from pose_estimation_ros.cli.options import add_engine_arguments, build_engine, check_count
 from pose_estimation_ros.cli.prefetch import prefetched
 from pose_estimation_ros.cli.progress import Progress
 from pose_estimation_ros.cli.records import (
@@ -68,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.resume and not args.json:
         raise ConfigError("--resume: goes on with the file of --json, which is not given")
+    check_count("frames", args.frames)
     source = open_frames(args.source)
     if args.resume and isinstance(source, CameraSource):
         raise ConfigError("--resume: a camera's past cannot be seen again")
@@ -110,6 +111,8 @@ class _VideoJob:
         """
         show = self._picture_output(stack)
         lines = self._line_output(stack)
+        if self._args.coco:  # it is written at the end: too late to learn that it cannot be
+            _save(self._args.coco, [])
         total = self._source.length
         if self._args.frames:
             total = min(total or self._args.frames, self._args.frames)

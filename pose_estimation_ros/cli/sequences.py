@@ -76,9 +76,7 @@ class BagSequence:
                 self._topic = images[0] if images else ""
             if reader.counts and self._topic not in reader.seen:
                 there = ", ".join(images) or "none"
-                raise InputError(
-                    f"bag '{path}' has no topic '{topic}'; its image topics: {there}"
-                )
+                raise InputError(f"bag '{path}' has no topic '{topic}'; its image topics: {there}")
             self.length: int | None = reader.counts.get(self._topic)
         first: Image | None = None
         for image, stamp_s in self.frames():

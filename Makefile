@@ -2,7 +2,7 @@
 # make demo VIDEO=clip.mp4 PIPELINE=v3 [YOLO_MODEL=...] [MODEL_PATH=...]
 # make test            checks, unit and integration tests
 # make bench           speed and memory on this machine; figures in bench_output/
-# make lint            ruff and mypy alone
+# make lint            ruff, mypy and bandit alone
 
 VIDEO ?=
 PIPELINE ?= v4
@@ -23,6 +23,7 @@ lint:
 	scripts/with_env --with test ruff check .
 	scripts/with_env --with test ruff format --check .
 	scripts/with_env --with test mypy
+	scripts/with_env --with test bandit -q -c pyproject.toml -r pose_estimation_ros
 
 bench:
 	@scripts/with_env --with demo pose_estimation bench --json $(BENCH_OUTPUT)/bench.json \

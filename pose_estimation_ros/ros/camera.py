@@ -23,7 +23,13 @@ from pose_estimation_ros.engine.types import FloatArray, Frame, Image
 from pose_estimation_ros.models.assembly import Pipeline
 from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros.diagnostics import ERROR, STALE, WARN, Report
-from pose_estimation_ros.ros.images import to_camera, to_depth, to_image, to_image_compressed
+from pose_estimation_ros.ros.images import (
+    MAX_PIXELS,
+    to_camera,
+    to_depth,
+    to_image,
+    to_image_compressed,
+)
 from pose_estimation_ros.ros.messages import PoseArrayBuilder
 from pose_estimation_ros.ros.silence import SILENCE_S, Subscription, explain
 from pose_estimation_ros.ros.statistics import CameraStatistics
@@ -90,6 +96,7 @@ class Camera:
         self.enabled = True
         self.reset_requested = False
         self.target_fps = 0.0
+        self.max_pixels = MAX_PIXELS
         self._inline: tuple[Lock, CancelToken] = (Lock(), CancelToken())
         self._node, self._index, self._mailboxes = node, index, mailboxes
         self._prefix = f"{name}/" if name else ""
@@ -189,7 +196,7 @@ class Camera:
 
     def _on_depth(self, message: ImageMsg) -> None:
         try:
-            self._depth = (_seconds(message.header.stamp), to_depth(message))
+            self._depth = (_seconds(message.header.stamp), to_depth(message, self.max_pixels))
         except InputError as error:
             self._warn(str(error))
 
@@ -249,7 +256,8 @@ class Camera:
             self._markers.publish(pose_markers(header, result))
 
     def _decode(self, message: Any) -> Image:
-        return to_image_compressed(message) if self._settings.compressed else to_image(message)
+        decode: Any = to_image_compressed if self._settings.compressed else to_image
+        return decode(message, self.max_pixels)
 
     def _depth_for(self, stamp_s: float) -> FloatArray | None:
         # A depth image of another moment would put the person where they were.

@@ -11,6 +11,7 @@ import numpy as np
 from pose_estimation_ros.engine.errors import InputError
 from pose_estimation_ros.engine.geometry import CameraModel
 from pose_estimation_ros.engine.types import AnyArray, FloatArray, Image
+from pose_estimation_ros.ros.image_header import image_size
 
 if TYPE_CHECKING:
     # Only for the annotations: messages read from bags have the same attributes and need no ROS.
@@ -40,13 +41,30 @@ _ENCODINGS: dict[str, tuple[int, int, int | None]] = {
 _PLANAR = {"nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21}
 _DEPTH = {"16UC1": (np.uint16, 1e-3), "mono16": (np.uint16, 1e-3), "32FC1": (np.float32, 1.0)}
 
+# Twice the pixels of 8K video. Beyond it an image is taken for a mistake or an attack.
+MAX_PIXELS = 66_355_200
 
-def _view(msg: ImageMsg, pixel_bytes: int, rows: int) -> AnyArray:
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuses images without pixels and those with too many, before memory is taken for them.
+
+    Raises:
+        InputError: with the size and the limit.
+    """
+    if width < 1 or height < 1:
+        raise InputError(f"image of {width}x{height} px has no pixels")
+    if width * height > max_pixels:
+        raise InputError(
+            f"image of {width}x{height} px is over the limit of {max_pixels} px: raise "
+            "max_image_pixels if it is meant"
+        )
+
+
+def _view(msg: ImageMsg, pixel_bytes: int, rows: int, max_pixels: int = MAX_PIXELS) -> AnyArray:
     """The message's bytes as (rows, width, pixel_bytes) uint8, a view that honours the step."""
     row_bytes = msg.width * pixel_bytes
     step = msg.step or row_bytes
-    if msg.width < 1 or msg.height < 1:
-        raise InputError(f"image of {msg.width}x{msg.height} px has no pixels")
+    check_size(msg.width, msg.height, max_pixels)
     if step < row_bytes:
         raise InputError(
             f"image has a step of {step} bytes, but {msg.width} px of {msg.encoding} take "
@@ -68,22 +86,24 @@ def _words(view: AnyArray, dtype: Any, big_endian: bool) -> AnyArray:
     return np.ascontiguousarray(view).view(kind)[..., 0].astype(dtype, copy=False)
 
 
-def to_image(msg: ImageMsg) -> Image:
+def to_image(msg: ImageMsg, max_pixels: int = MAX_PIXELS) -> Image:
     """The pixels of an image message; for bgr8 and rgb8 a view, so the message must live on.
 
     Raises:
-        InputError: the encoding is unknown, or size, step and data contradict each other.
+        InputError: the encoding is unknown, size, step and data contradict each other, or the
+            image has more than `max_pixels`.
     """
     if msg.encoding in _PLANAR:
         if msg.width % 2 or msg.height % 2:
             size = f"{msg.width}x{msg.height}"
             raise InputError(f"{msg.encoding} image of {size} px: width and height must be even")
-        view = _view(msg, 1, msg.height * 3 // 2)
+        view = _view(msg, 1, msg.height * 3 // 2, max_pixels)
         return Image(_bgr(view[..., 0], _PLANAR[msg.encoding]))
     if msg.encoding not in _ENCODINGS:
+        check_size(msg.width, msg.height, max_pixels)
         return _through_cv_bridge(msg)
     channels, channel_bytes, conversion = _ENCODINGS[msg.encoding]
-    view = _view(msg, channels * channel_bytes, msg.height)
+    view = _view(msg, channels * channel_bytes, msg.height, max_pixels)
     if conversion is None:
         return Image(view, "rgb" if msg.encoding == "rgb8" else "bgr")
     if channel_bytes == 2:
@@ -126,35 +146,39 @@ def _bgr(pixels: AnyArray, conversion: int) -> Any:
         raise InputError(f"image cannot be converted: {error.err}") from error
 
 
-def to_image_compressed(msg: CompressedImage) -> Image:
-    """The pixels of a compressed image message (JPEG, PNG and what else OpenCV reads).
+def to_image_compressed(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> Image:
+    """The pixels of a compressed image message: JPEG, PNG or WebP.
 
     Raises:
-        InputError: the data is not such an image.
+        InputError: the data is not such an image, or the image has more than `max_pixels`.
     """
     data = np.frombuffer(msg.data, np.uint8)
+    size = image_size(data.data)
+    if size is not None:
+        check_size(*size, max_pixels)
     try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if size is not None else None
     except cv2.error:
         pixels = None
     if pixels is None:
         raise InputError(
             f"compressed image of {len(data)} bytes, format '{msg.format}', cannot be decoded: "
-            "expected JPEG or PNG"
+            "expected a whole JPEG, PNG or WebP image"
         )
     return Image(np.asarray(pixels, np.uint8))
 
 
-def to_depth(msg: ImageMsg) -> FloatArray:
+def to_depth(msg: ImageMsg, max_pixels: int = MAX_PIXELS) -> FloatArray:
     """A depth image in metres (height, width), 0 or NaN in its holes: 16UC1 (mm) or 32FC1 (m).
 
     Raises:
-        InputError: it is of another encoding, or its size, step and data contradict each other.
+        InputError: it is of another encoding, its size, step and data contradict each other, or
+            it has more than `max_pixels`.
     """
     if msg.encoding not in _DEPTH:
         raise InputError(f"depth encoding '{msg.encoding}' is not supported: use 16UC1 or 32FC1")
     dtype, metres = _DEPTH[msg.encoding]
-    view = _view(msg, np.dtype(dtype).itemsize, msg.height)
+    view = _view(msg, np.dtype(dtype).itemsize, msg.height, max_pixels)
     words = _words(view, dtype, bool(msg.is_bigendian))
     return (words * np.float32(metres)).astype(np.float32, copy=False)
 

@@ -188,6 +188,7 @@ class PoseEstimationNode(LifecycleNode):
         parameters.update_options(self, self._options, self._hybrid)
         for camera in self._cameras:
             camera.target_fps = self.get_parameter("target_fps").value
+            camera.max_pixels = self.get_parameter("max_image_pixels").value
 
     def _on_set_enabled(
         self, request: SetBool.Request, response: SetBool.Response

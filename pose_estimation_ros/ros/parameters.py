@@ -23,6 +23,7 @@ from pose_estimation_ros.engine.runtimes import PRECISIONS, RUNTIMES
 from pose_estimation_ros.engine.stages import PipelineOptions
 from pose_estimation_ros.models.assembly import PIPELINES, EngineConfig
 from pose_estimation_ros.ros.camera import CameraSettings
+from pose_estimation_ros.ros.images import MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,14 @@ SPECS = (
         True,
         0.0,
         1000.0,
+    ),
+    Spec(
+        "max_image_pixels",
+        MAX_PIXELS,
+        "Pixels of the largest image taken, checked before it is decoded.",
+        True,
+        1,
+        1_000_000_000,
     ),
     Spec(
         "max_memory_mb",

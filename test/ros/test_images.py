@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.engine.errors import InputError
 from pose_estimation_ros.ros import images
+from pose_estimation_ros.ros.image_header import image_size
 from pose_estimation_ros.ros.images import to_camera, to_depth, to_image, to_image_compressed
 
 HEIGHT, WIDTH = 48, 64
@@ -168,3 +169,35 @@ def test_a_cv_bridge_of_another_numpy_takes_nothing_with_it(
         assert to_image(_message(_noise(HEIGHT, WIDTH, 3), "bgr8")).pixels.shape[2] == 3
     finally:
         images._cv_bridge.cache_clear()
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png", ".webp"])
+def test_the_size_of_a_compressed_image_is_read_off_its_header(extension: str) -> None:
+    for width, height in ((1, 1), (37, 301), (640, 480)):
+        _, data = cv2.imencode(extension, np.full((height, width, 3), 90, np.uint8))
+        assert image_size(data.tobytes()) == (width, height)
+
+
+def test_a_thumbnail_inside_a_jpeg_is_not_taken_for_the_image() -> None:
+    _, whole = cv2.imencode(".jpg", np.zeros((480, 640, 3), np.uint8))
+    _, small = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))
+    thumbnail = b"\xff\xe1" + (len(small) + 2).to_bytes(2, "big") + small.tobytes()
+    data = whole.tobytes()
+    assert image_size(data[:2] + thumbnail + data[2:]) == (640, 480)
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
+    _, data = cv2.imencode(".png", np.zeros((300, 400), np.uint8))
+    message = CompressedImage(format="png", data=data.tobytes())
+    assert to_image_compressed(message, 400 * 300).pixels.shape == (300, 400, 3)
+    with pytest.raises(InputError, match="400x300 px is over the limit of 119999 px: raise max"):
+        to_image_compressed(message, 400 * 300 - 1)
+    raw = ImageMsg(width=60_000, height=60_000, encoding="mono8", step=60_000)
+    with pytest.raises(InputError, match="60000x60000 px is over the limit"):
+        to_image(raw)
+
+
+def test_formats_whose_size_is_not_known_reach_no_decoder() -> None:
+    _, data = cv2.imencode(".bmp", np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(InputError, match="expected a whole JPEG, PNG or WebP image"):
+        to_image_compressed(CompressedImage(format="bmp", data=data.tobytes()))

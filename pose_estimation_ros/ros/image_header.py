@@ -1,0 +1,75 @@
+"""Width and height of a compressed image, read off its header before anything is decoded.
+
+An image of a few kilobytes may ask for gigabytes of pixels. Only the formats that are read here
+are handed to OpenCV: its many other decoders are no business of whoever may publish on a topic.
+"""
+
+from __future__ import annotations
+
+import struct
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+# Start-of-frame markers; C4, C8 and CC among their numbers mean other things.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
+
+
+def image_size(data: bytes | memoryview) -> tuple[int, int] | None:
+    """Width and height in px of a JPEG, PNG or WebP image; None where it is none of them."""
+    head = bytes(data[:32])
+    if head.startswith(_PNG):
+        return _of_png(head)
+    if head.startswith(_JPEG):
+        return _of_jpeg(data)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return _of_webp(head)
+    return None
+
+
+def _of_png(head: bytes) -> tuple[int, int] | None:
+    if len(head) < 24 or head[12:16] != b"IHDR":
+        return None
+    width, height = struct.unpack_from(">II", head, 16)
+    return width, height
+
+
+def _of_jpeg(data: bytes | memoryview) -> tuple[int, int] | None:
+    """The size in the first start-of-frame segment; segments are walked, not searched.
+
+    A thumbnail inside an APP segment has such a segment of its own, which must not be taken.
+    """
+    position = 2
+    while position + 4 <= len(data):
+        if data[position] != 0xFF:
+            return None
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+        elif marker in _ALONE:
+            position += 2
+        elif marker in _FRAMES:
+            if position + 9 > len(data):
+                return None
+            height, width = struct.unpack_from(">HH", data, position + 5)
+            return width, height
+        else:
+            (length,) = struct.unpack_from(">H", data, position + 2)
+            if length < 2 or marker == 0xDA:  # image data before any size
+                return None
+            position += 2 + length
+    return None
+
+
+def _of_webp(head: bytes) -> tuple[int, int] | None:
+    kind = head[12:16]
+    if kind == b"VP8X" and len(head) >= 30:
+        width = int.from_bytes(head[24:27], "little") + 1
+        return width, int.from_bytes(head[27:30], "little") + 1
+    if kind == b"VP8L" and len(head) >= 25 and head[20] == 0x2F:
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 " and len(head) >= 30 and head[23:26] == b"\x9d\x01\x2a":
+        width, height = struct.unpack_from("<HH", head, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    return None

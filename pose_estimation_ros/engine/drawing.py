@@ -31,6 +31,11 @@ def _side_colour(name: str) -> Colour:
     return _ORANGE if name.startswith(("right_", "R_")) else _BLUE
 
 
+def bone_colour(joints: tuple[str, ...], bone: tuple[int, int]) -> Colour:
+    """The BGR colour of a bone, by the side of its outer joint, the later one in the skeleton."""
+    return _side_colour(joints[max(bone)])
+
+
 def draw_poses(pixels: ByteArray, result: PoseResult, min_joint_score: float = 0.2) -> None:
     """Draws every person of a result onto (height, width, 3) BGR pixels, in place."""
     skeleton = skeleton_named(result.skeleton)
@@ -47,9 +52,9 @@ def draw_poses(pixels: ByteArray, result: PoseResult, min_joint_score: float = 0
         cv2.rectangle(pixels, box[:2], box[2:], colour, unit, cv2.LINE_AA)
         for first, second in skeleton.bones:
             if seen[first] and seen[second]:
-                name = skeleton.joints[second if second > first else first]
+                side = bone_colour(skeleton.joints, (first, second))
                 cv2.line(pixels, xy[first], xy[second], _DARK, 2 * unit + 2, cv2.LINE_AA)
-                cv2.line(pixels, xy[first], xy[second], _side_colour(name), 2 * unit, cv2.LINE_AA)
+                cv2.line(pixels, xy[first], xy[second], side, 2 * unit, cv2.LINE_AA)
         for joint, point in enumerate(xy):
             if seen[joint]:
                 cv2.circle(pixels, point, 2 * unit, _LIGHT, -1, cv2.LINE_AA)

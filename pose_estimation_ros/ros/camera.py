@@ -13,7 +13,6 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
-from visualization_msgs.msg import MarkerArray
 
 from pose_estimation_ros.engine.cancel import CancelToken
 from pose_estimation_ros.engine.errors import CancelledError, InputError, ModelError
@@ -30,11 +29,12 @@ from pose_estimation_ros.ros.images import (
     to_image,
     to_image_compressed,
 )
+from pose_estimation_ros.ros.interop import AnnotationMessages, DetectionMessages
 from pose_estimation_ros.ros.messages import PoseArrayBuilder
 from pose_estimation_ros.ros.silence import SILENCE_S, Subscription, explain
 from pose_estimation_ros.ros.statistics import CameraStatistics
 from pose_estimation_ros.ros.transforms import TransformPublisher
-from pose_estimation_ros.ros.visuals import annotated_image, pose_markers
+from pose_estimation_ros.ros.visuals import Visuals
 
 OUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
 _OLD_DEPTH_S = 0.2
@@ -78,6 +78,17 @@ class CameraSettings:
     use_depth: bool = False
     every_frame: bool = False
     publish_tf: bool = False
+    publish_detections: bool = False
+    publish_annotations: bool = False
+
+    @property
+    def foreign(self) -> list[type]:
+        """What to publish in the messages of other packages."""
+        asked = {
+            DetectionMessages: self.publish_detections,
+            AnnotationMessages: self.publish_annotations,
+        }
+        return [kind for kind, wanted in asked.items() if wanted]
 
 
 class Camera:
@@ -105,8 +116,7 @@ class Camera:
         self._subscriptions: list[Any] = []
         self._source: Subscription | None = None
         self._poses = node.create_publisher(PoseArray, f"{self._prefix}poses", OUT)
-        self._annotated = node.create_publisher(ImageMsg, f"{self._prefix}image_annotated", OUT)
-        self._markers = node.create_publisher(MarkerArray, f"{self._prefix}markers", OUT)
+        self._visuals = Visuals(node, self._prefix, OUT, settings.foreign)
         self._transforms = TransformPublisher(node, self._prefix) if settings.publish_tf else None
         self._builder = PoseArrayBuilder()
         self._model: CameraModel | None = None
@@ -161,8 +171,8 @@ class Camera:
     def destroy(self) -> None:
         """Ends the topics."""
         self.unsubscribe()
-        for publisher in (self._poses, self._annotated, self._markers):
-            self._node.destroy_publisher(publisher)
+        self._node.destroy_publisher(self._poses)
+        self._visuals.destroy()
         if self._transforms is not None:
             self._transforms.destroy()
 
@@ -250,10 +260,7 @@ class Camera:
         self.statistics.answered_one(result, times)
         if self._transforms is not None:
             self._transforms.publish(header, result)
-        if self._annotated.get_subscription_count():
-            self._annotated.publish(annotated_image(header, image, result))
-        if self._markers.get_subscription_count():
-            self._markers.publish(pose_markers(header, result))
+        self._visuals.publish(header, image, result)
 
     def _decode(self, message: Any) -> Image:
         decode: Any = to_image_compressed if self._settings.compressed else to_image
@@ -274,6 +281,8 @@ class Camera:
         report = Report(title)
         report.add("topic", self.topic)
         self.statistics.fill(report, self.target_fps, self._mailboxes.waiting_in(self._index))
+        for text in self._visuals.missing:
+            report.raise_to(WARN, text)
         source = self._source
         if not active or source is None:
             report.raise_to(STALE, "inactive: activate the node")

@@ -95,6 +95,8 @@ SPECS = (
     Spec("compressed", False, "Subscribe to image/compressed instead of image."),
     Spec("use_depth", False, "Subscribe to depth, an aligned depth image, for positions."),
     Spec("publish_tf", False, "Publish a TF frame for every joint of every tracked person."),
+    Spec("publish_detections", False, "Publish boxes as vision_msgs/Detection2DArray, too."),
+    Spec("publish_annotations", False, "Publish foxglove_msgs/ImageAnnotations, too."),
     Spec(
         "every_frame",
         False,
@@ -259,6 +261,8 @@ def read_camera_settings(node: Node) -> CameraSettings:
         use_depth=value["use_depth"],
         every_frame=value["every_frame"],
         publish_tf=value["publish_tf"],
+        publish_detections=value["publish_detections"],
+        publish_annotations=value["publish_annotations"],
     )
 
 

@@ -14,7 +14,6 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image as ImageMsg
 from std_srvs.srv import SetBool, Trigger
-from visualization_msgs.msg import MarkerArray
 
 
 def _set(rig: Rig, name: str, value: object) -> tuple[bool, str]:
@@ -185,19 +184,6 @@ def test_diagnostics_tell_of_silence_and_keep_their_rate(rig: Rig) -> None:
     process = rig.client.latest_values(": process")
     assert float(process["memory (MB)"]) > 20
     assert process["pose model in use"] == "convnextpose_xs_coco17"
-
-
-def test_pictures_are_made_for_listeners(rig: Rig) -> None:
-    images: list[ImageMsg] = []
-    markers: list[MarkerArray] = []
-    rig.client.node.create_subscription(ImageMsg, "image_annotated", images.append, 5)
-    rig.client.node.create_subscription(MarkerArray, "markers", markers.append, 5)
-    rig.start_node(pipeline="v4")
-    rig.start_camera("--seconds", "4")
-    rig.client.spin_until(lambda: len(images) > 2 and len(markers) > 2)
-    assert (images[-1].width, images[-1].height, images[-1].encoding) == (960, 540, "bgr8")
-    assert len(images[-1].data) == 960 * 540 * 3
-    assert markers[-1].markers and markers[-1].markers[0].points
 
 
 def test_a_broken_image_is_named_once_and_the_node_lives_on(rig: Rig) -> None:

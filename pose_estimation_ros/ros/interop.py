@@ -1,0 +1,99 @@
+"""Results in the messages of others: vision_msgs and foxglove_msgs, imported where asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from std_msgs.msg import Header
+
+from pose_estimation_ros.engine.drawing import bone_colour, track_colour
+from pose_estimation_ros.engine.skeletons import skeleton_named
+from pose_estimation_ros.engine.types import TRACK_LOST, PoseResult
+
+_LEAST_SCORE = 0.2
+_LINE_PX, _TEXT_PX = 2.0, 14.0
+
+
+class DetectionMessages:
+    """Makes vision_msgs/Detection2DArray: every person seen, with box, score and identity."""
+
+    topic, package = "detections", "vision_msgs"
+
+    def __init__(self) -> None:
+        """Raises ImportError where vision_msgs is not installed."""
+        from vision_msgs import msg
+
+        self._msg: Any = msg
+        self.kind: Any = msg.Detection2DArray
+
+    def make(self, header: Header, result: PoseResult) -> Any:
+        msg, poses = self._msg, result.poses
+        array = msg.Detection2DArray(header=header)
+        for person in np.flatnonzero(poses.track_states != TRACK_LOST).tolist():
+            x1, y1, x2, y2 = poses.boxes[person].tolist()
+            detection = msg.Detection2D(header=header)
+            detection.bbox.center.position.x = (x1 + x2) / 2
+            detection.bbox.center.position.y = (y1 + y2) / 2
+            detection.bbox.size_x, detection.bbox.size_y = x2 - x1, y2 - y1
+            track = int(poses.track_ids[person])
+            detection.id = str(track) if track >= 0 else ""
+            guess = msg.ObjectHypothesisWithPose()
+            guess.hypothesis.class_id = "person"
+            guess.hypothesis.score = float(poses.scores[person])
+            detection.results.append(guess)
+            array.detections.append(detection)
+        return array
+
+
+class AnnotationMessages:
+    """Makes foxglove_msgs/ImageAnnotations: boxes, bones and labels to lay over the image."""
+
+    topic, package = "annotations", "foxglove_msgs"
+
+    def __init__(self) -> None:
+        """Raises ImportError where foxglove_msgs is not installed."""
+        from foxglove_msgs import msg
+
+        self._msg: Any = msg
+        self.kind: Any = msg.ImageAnnotations
+
+    def make(self, header: Header, result: PoseResult) -> Any:
+        poses, skeleton = result.poses, skeleton_named(result.skeleton)
+        array = self._msg.ImageAnnotations()
+        for person in range(len(poses)):
+            track = int(poses.track_ids[person])
+            colour = self._colour(track_colour(track))
+            x1, y1, x2, y2 = poses.boxes[person].tolist()
+            corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
+            box = self._points(header, self._msg.PointsAnnotation.LINE_LOOP, corners, colour)
+            xy = poses.joints.xy[person].tolist()
+            seen = (poses.joints.scores[person] >= _LEAST_SCORE).tolist()
+            # Joints count from the centre of the first pixel, annotations from its corner.
+            shown = [bone for bone in skeleton.bones if seen[bone[0]] and seen[bone[1]]]
+            ends = [(xy[j][0] + 0.5, xy[j][1] + 0.5) for bone in shown for j in bone]
+            bones = self._points(header, self._msg.PointsAnnotation.LINE_LIST, ends, colour)
+            bones.outline_colors = [
+                self._colour(bone_colour(skeleton.joints, bone)) for bone in shown
+            ]
+            array.points += [box, bones] if ends else [box]
+            text = self._msg.TextAnnotation(timestamp=header.stamp, font_size=_TEXT_PX)
+            text.position.x, text.position.y = x1, y1
+            text.text = f"{track} " if track >= 0 else ""
+            text.text += f"{poses.scores[person]:.2f}"
+            text.text_color = colour
+            text.background_color.a = 0.6
+            array.texts.append(text)
+        return array
+
+    def _points(
+        self, header: Header, kind: int, points: list[tuple[float, float]], colour: Any
+    ) -> Any:
+        annotation = self._msg.PointsAnnotation(timestamp=header.stamp, type=kind)
+        annotation.points = [self._msg.Point2(x=x, y=y) for x, y in points]
+        annotation.outline_color, annotation.thickness = colour, _LINE_PX
+        return annotation
+
+    def _colour(self, bgr: tuple[int, int, int]) -> Any:
+        blue, green, red = (value / 255 for value in bgr)
+        return self._msg.Color(r=red, g=green, b=blue, a=1.0)

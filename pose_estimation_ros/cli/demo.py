@@ -22,10 +22,10 @@ from pose_estimation_ros.cli.options import add_engine_arguments, engine_config
 from pose_estimation_ros.cli.progress import Progress
 from pose_estimation_ros.engine.errors import ConfigError, InputError, PoseEstimationError
 from pose_estimation_ros.models.manifest import resolve_model
-from pose_estimation_ros.models.share import PACKAGE, share_folder
+from pose_estimation_ros.models.share import PACKAGE
+from pose_estimation_ros.ros import dds_profile
 
 NAMESPACE = "/pose_demo"
-_PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 _START_S, _DRAIN_S, _STOP_S = 30.0, 2.0, 10.0
 
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     config = engine_config(args)
-    os.environ.setdefault(_PROFILE, str(share_folder() / "config" / "fastdds_images.xml"))
+    os.environ.update(dds_profile.defaults(os.environ))
     # The demo talks to itself alone, whatever robots are on the network.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     try:

@@ -8,14 +8,17 @@ import importlib.util
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pose_estimation_ros.engine.errors import PoseEstimationError
+from pose_estimation_ros.engine.gpu import Gpu
 from pose_estimation_ros.models.manifest import packaged_manifest
-from pose_estimation_ros.models.share import share_folder, version
+from pose_estimation_ros.models.share import version
+from pose_estimation_ros.ros.dds_profile import VARIABLES, is_configured, packaged_profile
 
 _OK, _NOTE, _FAIL = "ok", "note", "fail"
 _MARKS = {_OK: "ok  ", _NOTE: "note", _FAIL: "FAIL"}
@@ -36,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     checks: tuple[Callable[[], list[Finding]], ...] = (
-        *(_machine, _libraries, _runtimes, _models, _middleware, _cv_bridge, _running_nodes),
+        *(_machine, _libraries, _runtimes, _gpu, _models, _middleware, _cv_bridge),
+        _running_nodes,
     )
     findings = [finding for check in checks for finding in check()]
     if args.json:
@@ -110,6 +114,25 @@ def _runtimes() -> list[Finding]:
     return findings
 
 
+def _gpu() -> list[Finding]:
+    gpu = Gpu()
+    use = gpu.use()
+    if use is None:
+        text = f"none answers ({gpu.why_not}): models run on the CPU"
+        return [Finding("GPU", _NOTE, text)]
+    text = f"{gpu.name}, {use.used_mb:.0f} of {use.total_mb:.0f} MB used"
+    try:
+        import onnxruntime
+
+        providers = onnxruntime.get_available_providers()
+    except ImportError:
+        providers = []
+    if not any("CUDA" in name or "Tensorrt" in name for name in providers):
+        text += "; unused: this onnxruntime has no CUDA (pip install onnxruntime-gpu)"
+        return [Finding("GPU", _NOTE, text)]
+    return [Finding("GPU", _OK, text)]
+
+
 def _models() -> list[Finding]:
     findings = []
     for entry in packaged_manifest().entries.values():
@@ -140,39 +163,55 @@ def _middleware() -> list[Finding]:
     return [*findings, *([_dds_profile()] if "fastrtps" in rmw else [])]
 
 
+def _export() -> str:
+    return f"export {VARIABLES[0]}={packaged_profile()}"
+
+
 def _dds_profile() -> Finding:
-    variable = "FASTRTPS_DEFAULT_PROFILES_FILE"
-    profile = os.environ.get(variable, "")
-    if not profile:
-        ours = share_folder() / "config" / "fastdds_images.xml"
-        text = f"none: large images get lost; for camera and node: export {variable}={ours}"
-        return Finding("DDS profile", _NOTE, text)
-    if not Path(profile).is_file():
-        text = f"{profile} does not exist: correct {variable}"
-        return Finding("DDS profile", _FAIL, text)
-    return Finding("DDS profile", _OK, profile)
+    given = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+    for variable, profile in given.items():
+        if not Path(profile).is_file():
+            text = f"{profile} does not exist: correct {variable}"
+            return Finding("DDS profile", _FAIL, text)
+    if is_configured(os.environ, Path.cwd()):
+        text = ", ".join(dict.fromkeys(given.values())) or "set by the environment"
+        return Finding("DDS profile", _OK, text)
+    text = f"none here: large images get lost; for camera and node: {_export()}"
+    return Finding("DDS profile", _NOTE, text)
 
 
 def _cv_bridge() -> list[Finding]:
-    found, why = _import("cv_bridge")
-    if found:
+    """In a process of its own, since one built against another NumPy may take it along."""
+    code = "import cv_bridge; cv_bridge.CvBridge()"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if run.returncode == 0:
         return [Finding("cv_bridge", _OK, "importable (not needed: images are read without it)")]
+    lines = [line for line in run.stderr.splitlines() if line.strip()]
+    why = lines[-1][:160] if lines else f"it ended Python with {run.returncode}"
+    if "numpy" in run.stderr.lower() or "_ARRAY_API" in run.stderr:
+        why += "; it is built against another NumPy: pip install 'numpy<2'"
     text = f"not importable ({why}): no harm, images are read without it"
     return [Finding("cv_bridge", _NOTE, text)]
 
 
 def _running_nodes() -> list[Finding]:
-    """What the nodes that run at present say of themselves."""
+    """What the nodes that run at present say of themselves, and what their topics look like."""
     try:
         from pose_estimation_ros.ros.diagnostics import OK
-        from pose_estimation_ros.ros.listening import heard_statuses
+        from pose_estimation_ros.ros.listening import listen
     except ImportError:
         return []  # said by the checks above
-    statuses = heard_statuses()
-    if not statuses:
+    heard = listen()
+    if not heard.statuses:
         domain = os.environ.get("ROS_DOMAIN_ID", "0")
         return [Finding("running nodes", _NOTE, f"none heard on domain {domain}")]
-    return [
+    findings = [
         Finding(name, _OK if status.level == OK else _NOTE, status.message)
-        for name, status in sorted(statuses.items())
+        for name, status in sorted(heard.statuses.items())
     ]
+    if heard.unprofiled:
+        text = (
+            f"no DDS profile at {', '.join(heard.unprofiled)}: large images get lost; {_export()}"
+        )
+        findings.append(Finding("image topics", _NOTE, text))
+    return findings

@@ -83,7 +83,7 @@ class FallbackChain(Generic[T]):
     ) -> None:
         if not rungs:
             raise ValueError(f"the {what} chain is empty")
-        self._what = what
+        self.what = what
         self._rungs = list(rungs)
         self._clock = clock
         self._timeout_s, self._on_timeout = timeout_s, on_timeout
@@ -144,7 +144,7 @@ class FallbackChain(Generic[T]):
                 break
         self._report(left, "nothing is left to fall back to")
         reasons = "; ".join(f"{rung.name}: {rung.reason}" for rung in self._rungs)
-        raise ModelError(f"no {self._what} is usable: {reasons}")
+        raise ModelError(f"no {self.what} is usable: {reasons}")
 
     def _ready(self, rung: Rung[T], left: list[Rung[T]]) -> T | None:
         """The rung's model where it can be used now; starts loading it where that is due."""
@@ -238,14 +238,14 @@ class FallbackChain(Generic[T]):
         for rung in left:
             _log.warning(
                 "%s %s failed (%s); %s; next try in %.0f s",
-                *(self._what, rung.name, rung.reason, instead, rung.retry_after_s),
+                *(self.what, rung.name, rung.reason, instead, rung.retry_after_s),
             )
 
     def _stay(self, index: int, rung: Rung[T]) -> None:
         with self._lock:
             if rung.failed_at is not None:
                 rung.failed_at, rung.retry_after_s, rung.reason = None, FIRST_RETRY_S, ""
-                _log.info("%s %s works again", self._what, rung.name)
+                _log.info("%s %s works again", self.what, rung.name)
             self._current = index
             self._answered = True
             for worse in self._rungs[index + 1 :]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pose_estimation_ros.engine.cancel import CancelToken
-from pose_estimation_ros.engine.chain import FallbackChain, Rung
+from pose_estimation_ros.engine.chain import ChainState, FallbackChain, Rung
 from pose_estimation_ros.engine.detection.base import Detector, DetectorOptions
 from pose_estimation_ros.engine.locating import locate
 from pose_estimation_ros.engine.memory import return_free_memory
@@ -64,6 +64,11 @@ class Models:
         """
         _ = self.detector.current, self.pose.current, self.root_depth.current
         return_free_memory()
+
+    def states(self) -> dict[str, ChainState]:
+        """Which rung of each chain answers at present, by the chain's name."""
+        chains = (self.detector, self.pose, self.root_depth)
+        return {chain.what: chain.state for chain in chains}
 
     def detect(self, frame: Frame, options: PipelineOptions, previous: AnyArray) -> Detections:
         """Everyone in the frame; `previous` (n, 4) px as for Detector.detect."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -79,6 +80,15 @@ class WorkerPool:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._pool = self._make()
+        self._lock = threading.Lock()
+        self._busy_s = 0.0
+        self._most = workers
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds that the workers have worked so far, of all of them together."""
+        with self._lock:
+            return self._busy_s
 
     def _make(self) -> Helpers | None:
         return Helpers(self.workers, "pose_worker") if self.workers > 1 else None
@@ -94,8 +104,15 @@ class WorkerPool:
 
         def one(item: T) -> R:
             cancel.check()
-            return do(item)
+            began = time.perf_counter()
+            try:
+                return do(item)
+            finally:
+                with self._lock:
+                    self._busy_s += time.perf_counter() - began
 
+        if self._most < self.workers:  # here, as another thread could be just handing out work
+            self._give_up(self._most)
         pool = self._pool
         if pool is None or len(items) == 1:
             return [one(item) for item in items]
@@ -109,6 +126,17 @@ class WorkerPool:
     def renew(self) -> None:
         """Gives up threads that hang and goes on with new ones."""
         pool, self._pool = self._pool, self._make()
+        if pool is not None:
+            pool.close(wait=False)
+
+    def shrink(self, workers: int) -> None:
+        """From the next call of `map` on there are no more workers than that."""
+        self._most = workers
+
+    def _give_up(self, workers: int) -> None:
+        pool = self._pool
+        self.workers = workers
+        self._pool = self._make()
         if pool is not None:
             pool.close(wait=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -18,9 +19,12 @@ from pose_estimation_ros.engine.cancel import CancelToken
 from pose_estimation_ros.engine.errors import CancelledError, InputError, ModelError
 from pose_estimation_ros.engine.geometry import CameraModel
 from pose_estimation_ros.engine.mailbox import Mailboxes
+from pose_estimation_ros.engine.stages import Models
 from pose_estimation_ros.engine.types import FloatArray, Frame, Image
 from pose_estimation_ros.models.assembly import Pipeline
 from pose_estimation_ros.msg import PoseArray
+from pose_estimation_ros.ros import dds_profile
+from pose_estimation_ros.ros.arrivals import Arrivals
 from pose_estimation_ros.ros.diagnostics import ERROR, STALE, WARN, Report
 from pose_estimation_ros.ros.images import (
     MAX_PIXELS,
@@ -31,7 +35,7 @@ from pose_estimation_ros.ros.images import (
 )
 from pose_estimation_ros.ros.interop import AnnotationMessages, DetectionMessages
 from pose_estimation_ros.ros.messages import PoseArrayBuilder
-from pose_estimation_ros.ros.silence import SILENCE_S, Subscription, explain
+from pose_estimation_ros.ros.silence import SILENCE_S, Situation, Subscription, explain
 from pose_estimation_ros.ros.statistics import CameraStatistics
 from pose_estimation_ros.ros.transforms import TransformPublisher
 from pose_estimation_ros.ros.visuals import Visuals
@@ -123,6 +127,7 @@ class Camera:
         self._depth: tuple[float, FloatArray] | None = None
         self._next_due_s = 0.0
         self._explained = ""
+        self._arrivals = Arrivals()
         self.statistics = CameraStatistics()
 
     def subscribe(self, inline: tuple[Lock, CancelToken]) -> None:
@@ -183,6 +188,7 @@ class Camera:
     def _on_image(self, message: Any) -> None:
         now_s = time.perf_counter()
         sequence = self.statistics.received_one()
+        self._arrivals.image()
         if not self.enabled:
             self.statistics.dropped("disabled")
             return
@@ -203,6 +209,7 @@ class Camera:
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._model = to_camera(message)
+        self._arrivals.announced()
 
     def _on_depth(self, message: ImageMsg) -> None:
         try:
@@ -275,20 +282,20 @@ class Camera:
     def _warn(self, text: str) -> None:
         self._node.get_logger().warning(text, throttle_duration_sec=_REPEAT_S)
 
-    def report(self, active: bool) -> Any:
+    def report(self, active: bool, models: Models | None) -> Any:
         """The diagnostic status; a new reason for silence is one line in the log, too."""
         title = f"{self._node.get_fully_qualified_name()}: {self.name or 'camera'}"
         report = Report(title)
         report.add("topic", self.topic)
         self.statistics.fill(report, self.target_fps, self._mailboxes.waiting_in(self._index))
+        report.add("images arrived of those announced (%)", 100 * self._arrivals.share)
         for text in self._visuals.missing:
             report.raise_to(WARN, text)
         source = self._source
         if not active or source is None:
             report.raise_to(STALE, "inactive: activate the node")
             return report.status("")
-        publishers = self._node.get_publishers_info_by_topic(source.topic)
-        reason = explain(self.statistics, source, publishers, self.enabled, self.target_fps)
+        reason = explain(self._situation(source, models))
         if reason != self._explained and _subject(reason) != _subject(self._explained):
             if reason:
                 self._node.get_logger().warning(f"{self.name or 'camera'}: {reason}")
@@ -302,6 +309,15 @@ class Camera:
             silent = now_s - self.statistics.last_image_s > SILENCE_S
             report.raise_to(STALE if silent and self.enabled else WARN, reason)
         return report.status(f"{self.statistics.rate_out:.1f} frames a second")
+
+    def _situation(self, source: Subscription, models: Models | None) -> Situation:
+        publishers = self._node.get_publishers_info_by_topic(source.topic)
+        return Situation(
+            *(self.statistics, source, publishers, self.enabled, self.target_fps),
+            arrived=self._arrivals.share,
+            chains=models.states() if models else {},
+            unprofiled=partial(dds_profile.unprofiled, self._node, publishers),
+        )
 
 
 def _subject(reason: str) -> str:

@@ -45,7 +45,8 @@ class Report:
         self.add(f"{what} failures", state.failures)
         for reason in state.reasons:
             self.add(f"{what} failed", reason)
-            self.raise_to(WARN, f"{what} fell back to {state.name}")
+            last = ", its last rung" if state.index == state.last else ""
+            self.raise_to(WARN, f"{what} fell back to {state.name}{last} ({reason})")
 
     def status(self, fine: str) -> DiagnosticStatus:
         """The finished status; `fine` is its message where nothing was raised."""

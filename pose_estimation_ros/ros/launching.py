@@ -1,4 +1,7 @@
-"""What the launch files share. Nothing here reaches for the network."""
+"""What the launch files share. Nothing here reaches for the network.
+
+The node gets the packaged Fast DDS profile for large images, unless the environment names one.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from pose_estimation_ros.models.share import PACKAGE, share_folder
+from pose_estimation_ros.ros import dds_profile
 
 # Argument -> default and description. Empty means: as the config file says.
 _ARGUMENTS = {
@@ -49,6 +53,7 @@ def describe(pipeline: str) -> LaunchDescription:
                     ("depth", value["depth"]),
                 ],
                 arguments=["--ros-args", "--log-level", f"pose_estimation:={value['log_level']}"],
+                additional_env=dds_profile.defaults(context.environment),
                 output="screen",
                 emulate_tty=True,
             )

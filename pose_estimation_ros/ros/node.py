@@ -226,5 +226,5 @@ class PoseEstimationNode(LifecycleNode):
         name = self.get_fully_qualified_name()
         budget = float(self.get_parameter("max_memory_mb").value)
         message.status.append(self._monitor.status(name, self._active, budget, self._models))
-        message.status += [camera.report(self._active) for camera in self._cameras]
+        message.status += [camera.report(self._active, self._models) for camera in self._cameras]
         self._diagnostics.publish(message)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
+from pose_estimation_ros.engine.chain import ChainState
 from pose_estimation_ros.ros.statistics import CameraStatistics
 
 SILENCE_S = 4.0  # so that the answer is there within five seconds, at one look a second
 _FUTURE_MS = -100.0
 _OLD_MS = 60_000.0
+_FEW_ARRIVE = 0.6  # a busy machine loses some, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +66,58 @@ def _policies(qos: QoSProfile) -> str:
     return f"{qos.reliability.name}/{qos.durability.name}".lower()
 
 
-def explain(
-    statistics: CameraStatistics,
-    subscription: Subscription,
-    publishers: Sequence[Any],
-    enabled: bool,
-    target_fps: float,
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is known of a camera that gives no poses, or few.
+
+    `arrived` is the share of its images that arrive, NaN where unknown; `chains` are the states
+    of the model chains by name; `unprofiled` names whoever lacks Fast DDS's profile for large
+    images (it takes a look at other processes, so it is asked only where that matters).
+    """
+
+    statistics: CameraStatistics
+    subscription: Subscription
+    publishers: Sequence[Any]
+    enabled: bool = True
+    target_fps: float = 0.0
+    arrived: float = math.nan
+    chains: Mapping[str, ChainState] = field(default_factory=dict)
+    unprofiled: Callable[[], list[str]] = list
+
+
+def explain(situation: Situation) -> str:
     """The reason for silence, or for answers that are of little use; empty where all is well."""
-    now_s = time.monotonic()
+    statistics, now_s = situation.statistics, time.monotonic()
     silent_s = now_s - statistics.last_image_s
-    if not enabled:
+    if not situation.enabled:
         return "disabled: call the service set_enabled with data: true"
     if silent_s > SILENCE_S:
-        reason = explain_publishers(subscription, publishers)
-        return reason or (
-            f"no image on {subscription.topic} for {silent_s:.0f} s, though a publisher is there: "
-            "its camera is silent, or its images get lost on the way (large ones need the Fast "
-            "DDS profile at both ends)"
+        topic = situation.subscription.topic
+        return explain_publishers(situation.subscription, situation.publishers) or (
+            f"no image on {topic} for {silent_s:.0f} s, though a publisher is there: its camera "
+            f"is silent, or its images get lost on the way{_profile_advice(situation)}"
         )
     if now_s - statistics.last_answer_s > SILENCE_S:
         if now_s - statistics.last_failure_s < SILENCE_S:
-            return "every image fails: the error is in the node's log"
-        if target_fps > 0:
-            return f"images come, but target_fps {target_fps:g} keeps them from being answered"
+            return f"every image fails{_last_rungs(situation)}: the error is in the node's log"
+        if situation.target_fps > 0:
+            return (
+                f"images come, but the budget of target_fps {situation.target_fps:g} drops them: "
+                "raise it"
+            )
         return "images come, but the first is still being worked on: the models are too slow here"
+    return _doubts(situation, now_s)
+
+
+def _doubts(situation: Situation, now_s: float) -> str:
+    """What is wrong although images are answered."""
+    statistics = situation.statistics
     age_ms = statistics.stamp_age_ms
+    if situation.arrived < _FEW_ARRIVE:
+        return (
+            f"only {100 * situation.arrived:.0f} % of the images that camera_info announces "
+            f"arrive on {situation.subscription.topic}{_profile_advice(situation)}"
+        )
     if math.isnan(age_ms):
         return "the images' stamps are zero, ages are unknown: let the driver set header.stamp"
     if age_ms < _FUTURE_MS:
@@ -103,5 +131,24 @@ def explain(
             "use_sim_time where a bag is played"
         )
     if now_s - statistics.last_person_s > SILENCE_S:
-        return "images come, but nobody is seen: lower confidence_threshold if somebody is there"
+        return (
+            f"images come, but nobody is seen{_last_rungs(situation)}: lower "
+            "confidence_threshold if somebody is there"
+        )
     return ""
+
+
+def _last_rungs(situation: Situation) -> str:
+    """Which model chains have nothing left to fall back to, and why."""
+    parts = [
+        f"the {what} is on its last rung, {state.name} ({'; '.join(state.reasons)})"
+        for what, state in situation.chains.items()
+        if state.index == state.last and state.reasons
+    ]
+    return f", and {', '.join(parts)}" if parts else ""
+
+
+def _profile_advice(situation: Situation) -> str:
+    advice = " (large ones need the Fast DDS profile at both ends"
+    missing = situation.unprofiled()
+    return advice + (f"; it is missing at {', '.join(missing)})" if missing else ")")

@@ -11,9 +11,10 @@ import numpy as np
 from pose_estimation_ros.engine.metrics import LatencyWindow, Rate
 from pose_estimation_ros.engine.types import TRACK_LOST, TRACK_NEW, PoseResult
 from pose_estimation_ros.ros.diagnostics import Report
+from pose_estimation_ros.ros.switches import SwitchCounter
 
 _WINDOW = 300
-_BIRTH_WINDOW_S = 60.0
+_TRACKS_WINDOW_S = 60.0
 
 
 class CameraStatistics:
@@ -26,7 +27,8 @@ class CameraStatistics:
         self._rate_in, self._rate_out = Rate(), Rate()
         self._persons: deque[int] = deque(maxlen=_WINDOW)
         self._scores: deque[float] = deque(maxlen=_WINDOW)
-        self._births = Rate(_BIRTH_WINDOW_S)
+        self._births, self._switches = Rate(_TRACKS_WINDOW_S), Rate(_TRACKS_WINDOW_S)
+        self._switch_counter = SwitchCounter()
         self.received = self.answered = 0
         self.last_image_s = self.last_answer_s = self.last_person_s = time.monotonic()
         self.last_failure_s = -np.inf
@@ -71,6 +73,8 @@ class CameraStatistics:
                 self._scores.append(float(poses.scores[here].mean()))
             for _ in range(int((poses.track_states == TRACK_NEW).sum())):
                 self._births.tick()
+            for _ in range(self._switch_counter.count(poses)):
+                self._switches.tick()
             self._rate_out.tick()
             self._latencies.add(times)
 
@@ -94,6 +98,7 @@ class CameraStatistics:
         report.add("persons a frame", float(np.mean(persons)) if persons else 0.0)
         report.add("mean score", float(np.mean(scores)) if scores else float("nan"))
         report.add("new tracks a minute", 60 * self._births.per_second)
+        report.add("track switches a minute", 60 * self._switches.per_second)
         for reason, count in sorted(drops.items()):
             report.add(f"dropped: {reason}", count)
         report.add_latencies(self._latencies)

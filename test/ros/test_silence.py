@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -13,6 +15,11 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
+
+from pose_estimation_ros.engine.chain import FallbackChain, Rung
+from pose_estimation_ros.engine.errors import ModelError
+from pose_estimation_ros.ros.silence import Situation, Subscription, explain
+from pose_estimation_ros.ros.statistics import CameraStatistics
 
 
 def _explains(rig: Rig, node: object, words: list[str], timeout_s: float = 8.0) -> None:
@@ -27,6 +34,11 @@ def _explains(rig: Rig, node: object, words: list[str], timeout_s: float = 8.0) 
     except AssertionError:
         raise AssertionError(rig.client.latest_values(": camera").get("message")) from None
     assert any(all(w in line for w in words) for line in node.output.splitlines()), node.output
+
+
+def _doctor() -> str:
+    command = [sys.executable, "-m", "pose_estimation_ros.cli.main", "doctor"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
 
 
 def _publish(rig: Rig, message: Callable[[], ImageMsg], seconds: float) -> None:
@@ -113,15 +125,11 @@ def test_inactive(rig: Rig) -> None:
 
 
 def test_the_doctor_says_the_same_from_outside(rig: Rig) -> None:
-    import subprocess
-    import sys
-
     rig.start_node(pipeline="v3")
     rig.client.spin_until(
         lambda: "no publisher" in rig.client.latest_values(": camera").get("message", "")
     )
-    command = [sys.executable, "-m", "pose_estimation_ros.cli.main", "doctor"]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    said = _doctor()
     lines = said.splitlines()
     assert any("no publisher on" in line and rig.namespace in line for line in lines), said
 
@@ -132,3 +140,42 @@ def test_it_says_so_when_poses_come_again(rig: Rig) -> None:
     rig.start_camera("--seconds", "6")
     rig.client.spin_until(lambda: "poses are coming" in node.output)
     assert node.output.count("no publisher on") == 1
+
+
+def test_the_budget_that_drops_frames(rig: Rig) -> None:
+    node = rig.start_node(pipeline="v3", target_fps=0.05)
+    rig.start_camera("--seconds", "12")
+    _explains(rig, node, ["budget of target_fps 0.05", "raise it"], 15)
+
+
+def test_a_model_chain_on_its_last_rung() -> None:
+    """No detector loads, so the whole image is taken for a person, and nobody is in it."""
+
+    def missing() -> str:
+        raise ModelError("yolo.onnx does not exist")
+
+    detector = FallbackChain("detector", [Rung("yolo", missing), Rung("whole image", str)])
+    assert detector.call(lambda loaded: loaded) == ""
+    statistics = CameraStatistics()
+    statistics.last_person_s -= 60
+    source = Subscription("/image", "sensor_msgs/msg/Image", QoSProfile(depth=1))
+    situation = Situation(statistics, source, [], chains={"detector": detector.state})
+    reason = explain(situation)
+    for words in ("nobody is seen", "detector is on its last rung, whole image", "yolo.onnx does"):
+        assert words in reason
+    assert "last rung" not in explain(Situation(statistics, source, []))
+
+
+def test_images_that_are_lost_on_the_way(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node and, from outside, the doctor name whoever lacks the profile for large images."""
+    node = rig.start_node(pipeline="v3")
+    monkeypatch.delenv("FASTRTPS_DEFAULT_PROFILES_FILE")
+    size = ["--size", "1920x1080", "--prepared", "--rate", "30", "--seconds", "40"]
+    camera = rig.start_camera(*size)
+    names = ["Fast DDS profile", "missing at", f"{rig.namespace}/video_player"]
+    _explains(rig, node, [*names, f"process {camera.pid}", "camera_info announces"], 25)
+    said = _doctor()
+    assert any(
+        "image topics" in line and f"video_player (process {camera.pid})" in line
+        for line in said.splitlines()
+    ), said

@@ -160,7 +160,7 @@ def depth_sign(
     left_side, right_side = (np.array(side_joints) for side_joints in zip(*PAIRS, strict=True))
     for start in range(0, len(indices), 16):
         chunk = indices[start : start + 16]
-        batch = np.stack([_tight(crops[i], side) for i in chunk])
+        batch = np.stack([tight(crops[i], side) for i in chunk])
         z = predict(batch)[..., 2]
         truth = world[chunk][:, :, Z_COLUMN]
         seen = world[chunk][:, :, 2]
@@ -173,7 +173,7 @@ def depth_sign(
     return {"depth_sign": right / max(pairs, 1), "pairs": pairs}
 
 
-def _tight(crop: np.ndarray, side: int) -> np.ndarray:
+def tight(crop: np.ndarray, side: int) -> np.ndarray:
     """From the stored x1.5 crop to the x1.25 that the network is given."""
     edge = crop.shape[0]
     margin = edge * (1 - 1.25 / 1.5) / 2

@@ -6,6 +6,7 @@ on disk, float32 arithmetic.
 
     python -m training.export detector CHECKPOINT OUT.onnx
     python -m training.export pose CHECKPOINT OUT.onnx
+    python -m training.export int8 MODEL.onnx OUT_int8.onnx
 """
 
 from __future__ import annotations
@@ -19,9 +20,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, ExportedPose, load_checkpoint
+from pose_estimation_ros.models.quantize import write_int8
+from training.augment import Pool
+from training.data import default_cache, held_out
 from training.detector_net import DEFAULT_THRESHOLD, ExportedDetector, PersonDetector
+from training.evaluate import letterbox, tight
 
 OPSET = 17
+CALIBRATION_STEP = 90  # one training crop of this many calibrates the int8 pose network
 # Elements. Small tensors save nothing, and those of the pose head move joints by 0.01 px.
 SMALLEST_HALVED = 100_000
 DETECTOR_SMALLEST_HALVED = 4_000
@@ -137,12 +143,30 @@ def export_pose(
     save(halve_weights(model), path, metadata)
 
 
+def export_int8(source: Path, path: Path, cache: Path, side: int | None = None) -> None:
+    """Write the int8 version of an exported model, calibrated on training pictures."""
+    model = onnx.load(str(source))
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    if metadata["task"] == "pose":
+        crops = np.load(cache / "crops.npy", mmap_mode="r")
+        chosen = np.flatnonzero(~held_out(len(crops)))[::CALIBRATION_STEP]
+        pictures = (tight(crops[index], side or 192) for index in chosen)
+    else:
+        pool = Pool(cache)
+        # Of the street scenes a few, which are alike; of COCO's, the last, every other one.
+        scenes = [*range(0, pool.streets, 30), *range(pool.streets, len(pool.scenes), 2)]
+        pictures = (letterbox(pool.scene(index).image, side or 320)[0] for index in scenes)
+    write_int8(source, path, (picture[None] for picture in pictures))
+    save(onnx.load(str(path)), path, metadata | {"weights": "int8"})
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="export a training checkpoint to ONNX")
-    parser.add_argument("what", choices=("detector", "pose"))
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("what", choices=("detector", "pose", "int8"))
+    parser.add_argument("checkpoint", type=Path, help="int8: an exported model")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="see training.data")
     parser.add_argument("--side", type=int, help="input side in px; 320 and 192 by default")
     parser.add_argument(
         "--sharpness", type=float, default=1.0, help="pose: see ExportedPose; 1 as published"
@@ -154,7 +178,9 @@ def main() -> None:
         help=f"detector: the score to export as {DEFAULT_THRESHOLD}, the default threshold",
     )
     options = parser.parse_args()
-    if options.what == "detector":
+    if options.what == "int8":
+        export_int8(options.checkpoint, options.out, options.cache, options.side)
+    elif options.what == "detector":
         detector = PersonDetector()
         detector.load_state_dict(read_average(options.checkpoint))
         export_detector(detector, options.out, options.side or 320, options.threshold)

@@ -44,6 +44,9 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--precision", default="f32", metavar="NAME", help=f"OpenVINO's: {', '.join(PRECISIONS)}"
     )
+    group.add_argument(
+        "--no-int8", action="store_true", help="embedded models in float on every processor"
+    )
     group.add_argument("--confidence-threshold", type=float, default=None, metavar="SCORE")
     group.add_argument("--iou-threshold", type=float, default=None, metavar="IOU")
     group.add_argument("--num-workers", type=int, default=0, metavar="N")
@@ -77,6 +80,7 @@ def engine_config(args: argparse.Namespace) -> EngineConfig:
         fallback_models=args.fallback_models,
         runtime=args.runtime,
         precision=args.precision,
+        int8=not args.no_int8,
         num_workers=args.num_workers,
         threads=args.threads,
     )
@@ -121,6 +125,7 @@ def engine_flags(args: argparse.Namespace, **changes: object) -> list[str]:
             flags += [f"--{name.replace('_', '-')}", str(values[name])]
     for name in values["fallback_models"]:
         flags += ["--fallback-models", name]
+    flags += ["--no-int8"] * bool(values["no_int8"])
     return flags + ["--smoothing"] * bool(values["smoothing"])
 
 

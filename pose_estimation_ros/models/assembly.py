@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pose_estimation_ros.engine.chain import FallbackChain, Rung
+from pose_estimation_ros.engine.cpu import computes_int8_fast
 from pose_estimation_ros.engine.detection.base import Detector
 from pose_estimation_ros.engine.detection.whole_frame import WholeFrameDetector
 from pose_estimation_ros.engine.detection.yolo import DEFAULT_SIZE, YoloDetector
@@ -33,7 +34,8 @@ class EngineConfig:
 
     `threads` bounds the cores used, 0 for all this process may use; `num_workers` splits them,
     0 for the pipeline's own choice. `fallback_models` may name detectors and pose models.
-    `precision` is that of OpenVINO's arithmetic. A model that takes longer than `call_timeout_s`
+    `precision` is that of OpenVINO's arithmetic. With `int8`, embedded models are used in int8
+    where the processor computes that faster. A model that takes longer than `call_timeout_s`
     for a frame is left for the next one; 0 waits for ever. `rootnet_model` names a RootNet for the
     distance of persons, else the size of their boxes tells it.
     """
@@ -49,6 +51,7 @@ class EngineConfig:
     num_workers: int = 0
     threads: int = 0
     precision: str = "f32"
+    int8: bool = True
     call_timeout_s: float = 10.0
     rootnet_model: str = ""
 
@@ -114,6 +117,7 @@ def build_models(config: EngineConfig) -> Models:
     for name in config.fallback_models:
         alternatives[task_of(name)].append(name)
     timeout_s = config.call_timeout_s
+    int8 = config.int8 and computes_int8_fast()
     root_depths: list[Rung[RootDepth]] = [Rung(BoxDepth.name, BoxDepth)]
     if config.rootnet_model:
         path = resolve_model(config.rootnet_model)
@@ -122,14 +126,16 @@ def build_models(config: EngineConfig) -> Models:
         FallbackChain(
             "detector",
             [
-                *ladder("detector", [config.yolo_model, *alternatives["detector"]], detector),
+                *ladder(
+                    "detector", [config.yolo_model, *alternatives["detector"]], detector, int8
+                ),
                 Rung(WholeFrameDetector.name, WholeFrameDetector),
             ],
             timeout_s=timeout_s,
         ),
         FallbackChain(
             "pose model",
-            ladder("pose", [config.model_path, *alternatives["pose"]], pose),
+            ladder("pose", [config.model_path, *alternatives["pose"]], pose, int8),
             timeout_s=timeout_s,
             on_timeout=pool.renew,
         ),

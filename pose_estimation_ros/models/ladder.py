@@ -32,14 +32,19 @@ def task_of(name: str) -> str:
     return "pose" if source.suffix.lower() == ".pth" else "detector"
 
 
-def ladder(task: str, names: list[str], load: Callable[[Path], T]) -> list[Rung[T]]:
+def ladder(
+    task: str, names: list[str], load: Callable[[Path], T], int8: bool = False
+) -> list[Rung[T]]:
     """The named models in order, then the embedded one; empty names are left out.
 
+    With `int8`, the embedded model is tried in its int8 version first, where it has one.
     A model that was, or can be, converted from a PyTorch checkpoint has up to three rungs: the
     file itself, one converted from the checkpoint now, and the checkpoint through PyTorch.
     """
     embedded = packaged_manifest().default(task)
-    wanted = [name for name in names if name] + ([embedded.name] if embedded else [])
+    wanted = [name for name in names if name]
+    if embedded is not None:
+        wanted += ([embedded.int8] if int8 and embedded.int8 else []) + [embedded.name]
     rungs: dict[str, Rung[T]] = {}
     for name in dict.fromkeys(wanted):
         for rung in _ways(name, resolve_model(name), load):

@@ -24,7 +24,8 @@ class ModelEntry:
     Embedded models come with the package. The others have a `url`, or only a `page` where a person
     can download them, and lie in the user's folder of models. `sha256` is empty where no published
     source gives it; it is then pinned when the file is first fetched. `member` is the file inside
-    the archive at the url, `size` the bytes to download, 0 where unknown.
+    the archive at the url, `size` the bytes to download, 0 where unknown. `int8` names the entry
+    that is the same model in int8, where there is one.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ModelEntry:
     input: str = ""
     checksum_source: str = ""
     aliases: tuple[str, ...] = ()
+    int8: str = ""
 
     @property
     def embedded(self) -> bool:
@@ -131,6 +133,7 @@ class Manifest:
             input=str(raw.get("input", "")),
             checksum_source=str(raw.get("checksum_source", "")),
             aliases=tuple(str(alias) for alias in raw.get("aliases", ())),
+            int8=str(raw.get("int8", "")),
         )
 
     def default(self, task: str) -> ModelEntry | None:

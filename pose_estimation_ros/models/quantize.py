@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,12 +63,6 @@ def quantise(source: Path, target: Path, images: Path) -> float:
         ModelError: too few images, the folder cannot be written, or the loss is too large.
         RuntimeMissingError: onnx is not installed.
     """
-    if importlib.util.find_spec("onnx") is None:
-        raise RuntimeMissingError(
-            "quantising needs onnx, which is not installed: pip install onnx"
-        )
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-
     pictures = read_images(images)
     check_room(target, source.stat().st_size)
     runtime = load_runtime(source, "onnxruntime")
@@ -82,39 +77,8 @@ def quantise(source: Path, target: Path, images: Path) -> float:
         crop.apply(picture)
         return spec.tensor(crop.canvas[None], "bgr", IMAGENET)
 
-    class Reader:
-        """Hands the images to the calibration, one batch of one after the other."""
-
-        def __init__(self) -> None:
-            self._batches = self._all()
-
-        def _all(self) -> Iterator[dict[str, AnyArray]]:
-            for picture in pictures:
-                yield {runtime.inputs[0].name: prepare(picture)}
-
-        def get_next(self) -> dict[str, AnyArray] | None:
-            return next(self._batches, None)
-
-    reader: Any = Reader()
-    logging.disable(logging.WARNING)  # the quantiser's advice on the root logger
     with replacing(target) as temporary:
-        try:
-            quantize_static(
-                str(source),
-                str(temporary),
-                reader,
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=["Conv"],
-                # A scale a channel came with opset 13.
-                per_channel=_opset(source) >= 13,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-            )
-        except Exception as error:  # the quantiser throws whatever it likes
-            reason = " ".join(str(error).split())[:300]
-            raise ModelError(f"{source} cannot be quantised: {reason}") from error
-        finally:
-            logging.disable(logging.NOTSET)
+        write_int8(source, temporary, map(prepare, pictures))
         loss = (_pose_loss if pose else _detector_loss)(source, temporary, pictures)
         if not loss <= MAX_LOSS:
             raise ModelError(
@@ -130,6 +94,66 @@ def quantise(source: Path, target: Path, images: Path) -> float:
         tools=tool_versions(),
     )
     return loss
+
+
+def write_int8(source: Path, target: Path, inputs: Iterator[AnyArray]) -> None:
+    """Writes a .onnx model with its convolutions in int8, its metadata kept.
+
+    Args:
+        inputs: the model's input for each calibration image, of one image each.
+
+    Raises:
+        ModelError: the quantiser cannot handle the model.
+        RuntimeMissingError: onnx is not installed.
+    """
+    if importlib.util.find_spec("onnx") is None:
+        raise RuntimeMissingError(
+            "quantising needs onnx, which is not installed: pip install onnx"
+        )
+    import onnx
+    import onnxruntime
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    name = str(onnx.load(str(source)).graph.input[0].name)
+
+    class Reader:
+        """Hands the images to the calibration."""
+
+        def get_next(self) -> dict[str, AnyArray] | None:
+            tensor = next(inputs, None)
+            return None if tensor is None else {name: tensor}
+
+    reader: Any = Reader()
+    logging.disable(logging.WARNING)  # the quantiser's advice on the root logger
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            # Weights stored as float16, and norms, are first folded into the convolutions.
+            folded = Path(folder) / source.name
+            options = onnxruntime.SessionOptions()
+            options.graph_optimization_level = (
+                onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+            )
+            options.optimized_model_filepath = str(folded)
+            options.log_severity_level = 3
+            onnxruntime.InferenceSession(
+                str(source), options, providers=["CPUExecutionProvider"]
+            )
+            quantize_static(
+                str(folded),
+                str(target),
+                reader,
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=["Conv"],
+                # A scale a channel came with opset 13.
+                per_channel=_opset(source) >= 13,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+            )
+    except Exception as error:  # the quantiser throws whatever it likes
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{source} cannot be quantised: {reason}") from error
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _opset(path: Path) -> int:

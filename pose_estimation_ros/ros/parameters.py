@@ -67,6 +67,7 @@ SPECS = (
     Spec("runtime", "auto", "Runtime for ONNX models.", choices=RUNTIMES),
     Spec("rootnet_model", "", "RootNet model for the distance of persons; empty: by box size."),
     Spec("precision", "f32", "Arithmetic of OpenVINO models.", choices=PRECISIONS),
+    Spec("int8", True, "Embedded models in int8 where this processor computes that faster."),
     Spec(
         "call_timeout",
         10.0,
@@ -248,6 +249,7 @@ def read_engine_config(node: Node) -> EngineConfig:
         num_workers=value["num_workers"],
         threads=value["threads"],
         precision=value["precision"],
+        int8=value["int8"],
         call_timeout_s=value["call_timeout"],
         rootnet_model=value["rootnet_model"],
     )

@@ -36,6 +36,27 @@ def test_without_names_there_are_the_embedded_models() -> None:
     assert names("pose", [""]) == ["convnextpose_xs_coco17"]
 
 
+def test_in_int8_the_float_version_stands_behind() -> None:
+    rungs = ladder("pose", ["mine.onnx"], lambda path: path, int8=True)
+    expected = ["mine.onnx", "convnextpose_xs_coco17_int8", "convnextpose_xs_coco17"]
+    assert [rung.name for rung in rungs] == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "fast"), [({"avx2", "avx512_vnni"}, True), ({"asimddp"}, True), ({"avx2"}, False)]
+)
+def test_int8_is_for_processors_that_compute_it_faster(
+    flags: set[str], fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pose_estimation_ros.engine.cpu.cpu_flags", lambda: frozenset(flags))
+    models = build_models(EngineConfig())
+    assert models.detector.state.name == ("person_detector_int8" if fast else "person_detector")
+    models.close()
+    models = build_models(EngineConfig(int8=False))
+    assert models.detector.state.name == "person_detector"
+    models.close()
+
+
 def test_the_guides_server_configuration(folder: Path) -> None:
     (folder / "model_opt_S.onnx").write_bytes(b"x")
     wanted = ["yolov8n_optimized_conf0.3_iou0.45.onnx", "yolov8n.pt", "yolov5s.pt"]

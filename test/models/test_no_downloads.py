@@ -61,7 +61,7 @@ def test_models_that_are_not_here_are_not_fetched_at_launch(tmp_path: Path) -> N
     code = """
 from pose_estimation_ros.models import EngineConfig, build_models
 models = build_models(EngineConfig(yolo_model="yolov8n.pt", fallback_models=["yolov5s.pt",
-    "yolo11n", "yolox_nano"], model_path="rtmpose_t", runtime="onnxruntime"))
+    "yolo11n", "yolox_nano"], model_path="rtmpose_t", runtime="onnxruntime", int8=False))
 models.load()
 assert models.detector.state.name == "person_detector", models.detector.state
 assert models.pose.state.name == "convnextpose_xs_coco17", models.pose.state

@@ -130,14 +130,10 @@ def write_int8(source: Path, target: Path, inputs: Iterator[AnyArray]) -> None:
             # Weights stored as float16, and norms, are first folded into the convolutions.
             folded = Path(folder) / source.name
             options = onnxruntime.SessionOptions()
-            options.graph_optimization_level = (
-                onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-            )
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
             options.optimized_model_filepath = str(folded)
             options.log_severity_level = 3
-            onnxruntime.InferenceSession(
-                str(source), options, providers=["CPUExecutionProvider"]
-            )
+            onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
             quantize_static(
                 str(folded),
                 str(target),

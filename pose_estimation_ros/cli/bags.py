@@ -77,7 +77,7 @@ class BagWriter:
             self._reserve.write_bytes(bytes(_RESERVE_BYTES))
             self._remember_end()
         except OSError as error:
-            self._reserve.unlink(missing_ok=True)
+            shutil.rmtree(self.partial, ignore_errors=True)  # nothing is in it yet
             raise self._explained(error) from error
 
     def write(self, topic: str, kind: str, stamp_ns: int, data: Any) -> None:

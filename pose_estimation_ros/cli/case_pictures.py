@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.cli.evaluation import Case
+from pose_estimation_ros.cli.pictures import write_picture
 from pose_estimation_ros.engine.drawing import draw_label
-from pose_estimation_ros.engine.errors import InputError
 from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.types import AnyArray, ByteArray
 
@@ -36,13 +36,7 @@ def draw_cases(path: Path, cases: Sequence[Case], image: Callable[[int], ByteArr
         for start in range(0, len(chosen), _COLUMNS):
             row = chosen[start : start + _COLUMNS]
             bands.append(_row([_tile(case, image(case.person.image_id)) for case in row]))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        written = cv2.imwrite(str(path), np.concatenate(bands))
-    except (OSError, cv2.error) as error:
-        raise InputError(f"cannot write '{path}': {error}: expected a name like x.png") from error
-    if not written:
-        raise InputError(f"cannot write '{path}': check the folder's mode and free space")
+    write_picture(path, np.concatenate(bands))
 
 
 def _width() -> int:

@@ -15,8 +15,8 @@ from pose_estimation_ros.cli.records import from_json
 from pose_estimation_ros.cli.report_html import page
 from pose_estimation_ros.cli.sequences import BagSequence, VideoSequence
 from pose_estimation_ros.engine.drawing import draw_poses
-from pose_estimation_ros.engine.errors import InputError
 from pose_estimation_ros.engine.types import ByteArray
+from pose_estimation_ros.models.atomic import replacing
 
 _PICTURE_WIDTH = 560
 
@@ -33,7 +33,7 @@ def write_report(
     """report.json and report.html.
 
     Raises:
-        InputError: they cannot be written.
+        ModelError: they cannot be written.
     """
     curves = {
         "latency": {name: measured[name]["latency_ms"] for name in figures},
@@ -46,12 +46,10 @@ def write_report(
         "decision_matrix": [_plain(one) for one in advice[1:]],
     }
     pictures = _pictures(records, sequence)
-    try:
-        (folder / "report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
-        text = page(about, figures, curves, pictures, advice)
-        (folder / "report.html").write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write the report in '{folder}': {error.strerror}") from error
+    text = page(about, figures, curves, pictures, advice)
+    for name, content in (("report.json", json.dumps(report, indent=2)), ("report.html", text)):
+        with replacing(folder / name) as temporary:
+            temporary.write_text(content, encoding="utf-8")
 
 
 def _plain(advice: Advice) -> dict[str, Any]:

@@ -127,7 +127,6 @@ class _Recording:
     def run(self, parameters: dict[str, Any], video: str, scratch: Path, log: Path) -> list[int]:
         """The stamps, in ns, of the frames that were played."""
         import rclpy
-        from rclpy.executors import ExternalShutdownException
         from rclpy.qos import QoSProfile
 
         from pose_estimation_ros.msg import PoseArray
@@ -136,13 +135,14 @@ class _Recording:
         player_command = [sys.executable, "-m", "pose_estimation_ros.cli.play"]
         player_command += ["--video", video, "--log", str(played)]
         player_command += ["--ros-args", "-r", f"__ns:={NAMESPACE}"]
-        rclpy.init()
-        recorder = rclpy.create_node("demo_recorder", namespace=NAMESPACE)
-        recorder.create_subscription(
-            PoseArray, "poses", self.messages.append, QoSProfile(depth=1000)
-        )
         processes: list[subprocess.Popen[bytes]] = []
+        recorder = None
         try:
+            rclpy.init()
+            recorder = rclpy.create_node("demo_recorder", namespace=NAMESPACE)
+            recorder.create_subscription(
+                PoseArray, "poses", self.messages.append, QoSProfile(depth=1000)
+            )
             with log.open("wb") as output:
                 node = subprocess.Popen(
                     node_command(parameters, NAMESPACE), stdout=output, stderr=subprocess.STDOUT
@@ -152,12 +152,15 @@ class _Recording:
             player = subprocess.Popen(player_command)
             processes.append(player)
             self._record(recorder, node, player)
-        except ExternalShutdownException as error:  # how rclpy passes on Ctrl-C
-            raise KeyboardInterrupt from error
+        except Exception as error:
+            if rclpy.ok():
+                raise
+            raise KeyboardInterrupt from error  # which shuts rclpy down: then anything may fail
         finally:
             for process in reversed(processes):
                 stop(process)
-            recorder.destroy_node()
+            if recorder is not None:
+                recorder.destroy_node()
             rclpy.try_shutdown()
         self.node_exit = node.returncode
         if not played.is_file():

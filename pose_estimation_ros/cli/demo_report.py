@@ -10,6 +10,7 @@ import numpy as np
 from rclpy.serialization import serialize_message
 
 from pose_estimation_ros.cli.bags import write_pose_bag
+from pose_estimation_ros.cli.pictures import write_picture
 from pose_estimation_ros.cli.scene import SceneSource
 from pose_estimation_ros.cli.sources import FrameSource, VideoWriter
 from pose_estimation_ros.engine.drawing import draw_label, draw_poses
@@ -67,8 +68,8 @@ class DemoReport:
                 middle = len(self._stamps) // 3 <= index
                 if answer is not None and middle and (not best or len(answer.poses) > best[0]):
                     best = (len(answer.poses), pixels.copy())
-        if best is not None and not cv2.imwrite(str(folder / "annotated.png"), best[1]):
-            raise InputError(f"cannot write {folder}/annotated.png: check mode and free space")
+        if best is not None:
+            write_picture(folder / "annotated.png", best[1])
         bag = [(_stamp_ns(message), serialize_message(message)) for message in self._messages]
         write_pose_bag(folder, topic, bag)
 

@@ -93,13 +93,14 @@ def run(args: argparse.Namespace) -> int:
     else:
         evaluation.predict()
     figures = evaluation.figures(listing)
+    print(json.dumps(figures, indent=2) if args.json else table(figures))
+    if figures["coco"] is None:
+        print("no COCO AP: pip install pycocotools", file=sys.stderr)
+    # Last: figures that took long are not lost over a file that cannot be written.
     if args.save_results:
         write_text(args.save_results, json.dumps(evaluation.results))
     if args.pictures:
         draw_cases(args.pictures, evaluation.cases, evaluation.image)
-    print(json.dumps(figures, indent=2) if args.json else table(figures))
-    if figures["coco"] is None:
-        print("no COCO AP: pip install pycocotools", file=sys.stderr)
     return 0
 
 

@@ -57,10 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno == errno.ENOSPC:
+            _leave_output()
+            said = _FULL
+        elif error.filename is not None:  # of a file that the user named, or the system lacks
+            said = f"'{error.filename}': {error.strerror}"
+        else:
             raise
-        _leave_output()
-        print(f"pose_estimation {args.command}: error: {_FULL}", file=sys.stderr)
+        print(f"pose_estimation {args.command}: error: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"pose_estimation {args.command}: interrupted", file=sys.stderr)

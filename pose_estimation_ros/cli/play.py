@@ -121,10 +121,11 @@ def main(argv: list[str] | None = None) -> int:
     except PoseEstimationError as error:
         print(f"play: error: {error}", file=sys.stderr)
         return 1
-    rclpy.init(args=ros_args)
-    player = Player(source, args.encoding)
     stamps: list[int] = []
+    player = None
     try:
+        rclpy.init(args=ros_args)
+        player = Player(source, args.encoding)
         waited = time.monotonic()
         while not player.listened_to():
             if time.monotonic() - waited > _LISTENER_S:
@@ -139,10 +140,16 @@ def main(argv: list[str] | None = None) -> int:
             stamps.append(player.publish(pixels))
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except PoseEstimationError as error:  # a video that ends before its end
+        print(f"play: error: {error}", file=sys.stderr)
+    except Exception:
+        if rclpy.ok():
+            raise  # else interrupted while it started: whatever then failed, failed for that
     finally:
         if args.log:
             args.log.write_text(json.dumps(stamps))
-        player.destroy_node()
+        if player is not None:
+            player.destroy_node()
         rclpy.try_shutdown()
     return 0
 

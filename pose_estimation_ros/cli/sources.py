@@ -28,6 +28,7 @@ __all__ = [
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 _STREAM = re.compile(r"^(rtsps?|https?|udp|tcp|rtmp)://", re.IGNORECASE)
 _TIMEOUT_MS = 10_000
+_WHOLE = 0.9  # share of the announced frames from which a video is taken for whole
 
 
 class FrameSource(Protocol):
@@ -113,15 +114,28 @@ class VideoSource:
             capture.release()
 
     def frames(self) -> Iterator[ByteArray]:
+        """The images from the start.
+
+        Raises:
+            InputError: after the last one, where many that the file announces are missing.
+        """
         capture = cv2.VideoCapture(self.name)
+        done = 0
         try:
             while True:
                 readable, pixels = capture.read()
                 if not readable:
-                    return
+                    break
+                done += 1
                 yield np.asarray(pixels, np.uint8)
         finally:
             capture.release()
+        # Containers without an index announce an estimate.
+        if self.length is not None and done < _WHOLE * self.length:
+            raise InputError(
+                f"video '{self.name}' is cut off or damaged: {done} of its {self.length} frames "
+                "can be read; convert it with ffmpeg to use what is there"
+            )
 
 
 class ImagesSource:
@@ -161,6 +175,8 @@ class CameraSource:
             InputError: there is none, or nothing comes from it.
         """
         self.name = name
+        self._what = f"camera {name}" if name.isdigit() else f"stream '{name}'"
+        self._is_file = name.lower().startswith("http")  # may well be one, which has an end
         _hush()
         if name.isdigit():
             self._capture = cv2.VideoCapture(int(name))
@@ -173,8 +189,7 @@ class CameraSource:
         readable, first = self._capture.read() if self._capture.isOpened() else (False, None)
         if not readable or first is None:
             self._capture.release()
-            what = f"camera {name}" if name.isdigit() else f"stream '{name}'"
-            raise InputError(f"{what} gives no images: {hint}")
+            raise InputError(f"{self._what} gives no images: {hint}")
         self._first: ByteArray | None = np.asarray(first, np.uint8)
         self.height, self.width = first.shape[:2]
         fps = self._capture.get(cv2.CAP_PROP_FPS)
@@ -188,7 +203,9 @@ class CameraSource:
             while True:
                 readable, pixels = self._capture.read()
                 if not readable:
-                    return
+                    break
                 yield np.asarray(pixels, np.uint8)
         finally:
             self._capture.release()
+        if not self._is_file:
+            raise InputError(f"{self._what} gives no more images: it was unplugged or ended")

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from pose_estimation_ros.cli.interrupt import Interruption
 from pose_estimation_ros.cli.options import add_engine_arguments, build_engine, check_count
+from pose_estimation_ros.cli.pictures import write_picture
 from pose_estimation_ros.cli.prefetch import prefetched
 from pose_estimation_ros.cli.progress import Progress
 from pose_estimation_ros.cli.records import (
@@ -111,8 +110,6 @@ class _VideoJob:
         """
         show = self._picture_output(stack)
         lines = self._line_output(stack)
-        if self._args.coco:  # it is written at the end: too late to learn that it cannot be
-            _save(self._args.coco, [])
         total = self._source.length
         if self._args.frames:
             total = min(total or self._args.frames, self._args.frames)
@@ -122,7 +119,7 @@ class _VideoJob:
         if not self._live:
             frames = stack.enter_context(contextlib.closing(prefetched(frames)))
         started_s = time.monotonic()
-        with Interruption() as interruption:
+        with Interruption() as interruption, self._coco_output():
             for index, pixels in enumerate(frames):
                 stamp_s = index / self._source.fps
                 if self._live:
@@ -142,8 +139,6 @@ class _VideoJob:
                 if interruption.asked or self.done == self._args.frames:
                     break
         progress.close()
-        if self._args.coco:
-            _save(self._args.coco, self._coco)
         return self._live or not interruption.asked
 
     def _answer(self, index: int, pixels: ByteArray, stamp_s: float) -> PoseResult:
@@ -194,15 +189,25 @@ class _VideoJob:
 
         def write(index: int, pixels: ByteArray) -> None:
             path = out if single else out / f"{source.files[index].stem}.png"
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                written = cv2.imwrite(str(path), pixels)
-            except (OSError, cv2.error) as error:
-                raise InputError(f"cannot write '{path}': {error}") from error
-            if not written:
-                raise InputError(f"cannot write '{path}': check the folder's mode and free space")
+            write_picture(path, pixels)
 
         return write
+
+    @contextlib.contextmanager
+    def _coco_output(self) -> Iterator[None]:
+        """Writes the COCO results at the end, also where an error was the end."""
+        path = self._args.coco
+        if path is None:
+            yield
+            return
+        _save(path, [])  # the end is too late to learn that it cannot be written
+        try:
+            yield
+        except InputError:
+            with contextlib.suppress(InputError):
+                _save(path, self._coco)
+            raise
+        _save(path, self._coco)
 
     def _line_output(self, stack: contextlib.ExitStack) -> Callable[[dict[str, Any]], None]:
         """What takes the records; each is on the disk before the next, for --resume."""

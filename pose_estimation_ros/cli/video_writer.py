@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from pose_estimation_ros.engine.errors import InputError
 from pose_estimation_ros.engine.types import ByteArray
 
 _log = logging.getLogger(__name__)
+# What ending a file needs: images that the encoder holds back, and the index.
+_RESERVE_BYTES = 8 * 2**20
 # In order of preference; every browser plays both.
 _CODECS = {
     "libx264": {"crf": "23", "preset": "veryfast"},
@@ -87,6 +90,7 @@ class VideoWriter:
             InputError: it cannot be written.
         """
         self.path = path
+        self._written = 0
         self._partial = path.with_name(f".{path.stem}.partial.mp4")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +115,7 @@ class VideoWriter:
         Raises:
             InputError: the disk is full.
         """
+        self._check_room()
         width, height = self._size
         if abs(pixels.shape[0] - height) > 1 or abs(pixels.shape[1] - width) > 1:
             pixels = cv2.resize(pixels, self._size)  # type: ignore[assignment]
@@ -120,6 +125,14 @@ class VideoWriter:
             self._encoder.write(pixels)
         except OSError as error:
             raise self._explained(error) from error
+        self._written += 1
+
+    def _check_room(self) -> None:
+        """Stops while there is room to end the file, without which nothing plays it."""
+        disk = os.statvfs(self._partial)
+        if disk.f_bavail * disk.f_frsize < _RESERVE_BYTES:
+            so_far = f"; {self._written} images so far are in it" if self._written else ""
+            raise InputError(f"cannot write video '{self.path}': the disk is full{so_far}")
 
     def close(self) -> None:
         """Ends the file and moves it to its place.
@@ -138,6 +151,9 @@ class VideoWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # After an error or Ctrl-C, what was written so far is a playable video, and kept.
+        if kind is not None and not self._written:
+            self._partial.unlink(missing_ok=True)
+            return
         try:
             self.close()
         except InputError:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.cli.play import parse_size
+from pose_estimation_ros.cli.options import parse_size
 from pose_estimation_ros.engine.errors import InputError, PoseEstimationError
 from pose_estimation_ros.models.share import share_folder, version
 
@@ -21,9 +21,21 @@ _RUNTIMES = {"onnxruntime": "onnxruntime", "openvino": "openvino"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--persons", type=int, nargs="+", default=[1, 2, 4, 8, 18], metavar="N")
     parser.add_argument(
-        "--size", type=parse_size, nargs="+", default=[(640, 480), (1920, 1080)], metavar="WxH"
+        "--persons",
+        type=int,
+        nargs="+",
+        default=[1, 2, 4, 8, 18],
+        metavar="N",
+        help="in the image, for v4 (default: 1 2 4 8 18)",
+    )
+    parser.add_argument(
+        "--size",
+        type=parse_size,
+        nargs="+",
+        default=[(640, 480), (1920, 1080)],
+        metavar="WxH",
+        help="of the image (default: 640x480 1920x1080)",
     )
     parser.add_argument(
         "--runtime", nargs="+", metavar="NAME", help="default: onnxruntime, openvino if installed"
@@ -42,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     print(json.dumps(report["machine"]))
     for row in _engine(args, runtimes):
         report["engine"].append(row)
-    if not args.no_node:
+    if not args.no_node and not _has_ros():
+        print("the node was not measured: it needs ROS 2 (--no-node hides this)", file=sys.stderr)
+    elif not args.no_node:
         report["node"] = list(_node(args, runtimes[0]))
     if args.json:
         try:
@@ -55,6 +69,14 @@ def run(args: argparse.Namespace) -> int:
 
         draw(report, args.picture)
     return 0
+
+
+def _has_ros() -> bool:
+    try:
+        import rclpy  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def machine() -> dict[str, Any]:

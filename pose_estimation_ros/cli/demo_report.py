@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from rclpy.serialization import serialize_message
 
@@ -14,7 +13,6 @@ from pose_estimation_ros.cli.pictures import write_picture
 from pose_estimation_ros.cli.scene import SceneSource
 from pose_estimation_ros.cli.sources import FrameSource, VideoWriter
 from pose_estimation_ros.engine.drawing import draw_label, draw_poses
-from pose_estimation_ros.engine.errors import InputError
 from pose_estimation_ros.engine.metrics import summarise
 from pose_estimation_ros.engine.types import ByteArray
 from pose_estimation_ros.msg import PoseArray

@@ -94,6 +94,14 @@ def engine_config(args: argparse.Namespace) -> EngineConfig:
     return config
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height in px of a text such as 640x480."""
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"'{text}' is no size: write it like 640x480")
+    return int(width), int(height)
+
+
 def engine_options(args: argparse.Namespace) -> PipelineOptions:
     """The settings asked for.
 

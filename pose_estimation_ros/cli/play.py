@@ -22,6 +22,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMsg
 
+from pose_estimation_ros.cli.options import parse_size
 from pose_estimation_ros.cli.scene import SceneSource
 from pose_estimation_ros.cli.sources import FrameSource, VideoSource
 from pose_estimation_ros.engine.errors import PoseEstimationError
@@ -44,14 +45,6 @@ def _source(args: argparse.Namespace) -> FrameSource:
         return VideoSource(args.video)
     width, height = args.size
     return SceneSource(width, height, args.rate, args.seconds, args.persons)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Width and height in px of a text such as 640x480."""
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"'{text}' is no size: write it like 640x480")
-    return int(width), int(height)
 
 
 class Player(Node):

@@ -105,9 +105,19 @@ def test_the_command_line_works_without_ros(clip: Path, tmp_path: Path) -> None:
         "from pose_estimation_ros.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))"
     )
-    for arguments, expected in ((["video", clip], 0), (["models", "list"], 0), (["demo"], 1)):
+    bench = ["bench", "--seconds", "0.05", "--persons", "1", "--size", "320x240"]
+    bench += ["--runtime", "onnxruntime"]
+    said = ""
+    for arguments, expected in (
+        (["video", clip], 0),
+        (["models", "list"], 0),
+        (bench, 0),
+        (["demo"], 1),
+    ):
         command = [sys.executable, "-c", code, *map(str, arguments)]
         run = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
         assert run.returncode == expected, run.stderr
         assert "Traceback" not in run.stderr
-    assert "needs ROS 2" in run.stderr
+        said += run.stderr
+    assert "the node was not measured: it needs ROS 2" in said
+    assert "the demo needs ROS 2" in said

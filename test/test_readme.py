@@ -13,8 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_parameters_are_those_of_the_code() -> None:
-    script = ROOT / "scripts" / "parameter_table.py"
+@pytest.mark.parametrize("table", ["parameter_table", "message_table"])
+def test_the_tables_are_those_of_the_code(table: str) -> None:
+    script = ROOT / "scripts" / f"{table}.py"
     subprocess.run([sys.executable, script, "--check"], check=True)
 
 

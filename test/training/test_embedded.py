@@ -1,5 +1,7 @@
 """The embedded models keep their contracts and their model cards' accuracy."""
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("cv2")
 
+from pose_estimation_ros.cli.main import main  # noqa: E402
 from training import evaluate  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,3 +74,27 @@ def test_pose_is_as_accurate_as_its_card_says(path):
     figures = evaluate.pose_figures(lambda crops: run(crops)[0], evaluate.dev_set(SHARED), 192)
     assert figures["counted"] == 113
     assert figures["mean_oks"] >= 0.40
+
+
+def card_figures(card: str, *what: str) -> list[float]:
+    """The numbers of the line of a model card that begins with these words."""
+    text = (ROOT / "models" / card).read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith(what))
+    return [float(number) for number in re.findall(r"(?<![\w@])\d\.\d+", line)]
+
+
+@needs_data
+@pytest.mark.parametrize("boxes", ["detector", "ground-truth"])
+def test_evaluate_gives_the_figures_of_the_cards(boxes, capsys):
+    data = SHARED / "data/coco_dev"
+    listing, images = data / "person_keypoints_dev.json", data / "images"
+    words = ["evaluate", listing, "--images", images, "--boxes", boxes, "--json"]
+    assert main([*map(str, words), "--runtime", "onnxruntime"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    if boxes == "detector":
+        found = [figures["detection"][name] for name in ("recall", "false_per_image", "ap50")]
+        card = "person_detector.md"
+    else:
+        found = [figures["pose"]["mean_oks"], figures["pose"]["pck@0.1"]]
+        card = "convnextpose_xs_coco17.md"
+    assert card_figures(card, "`pose_estimation evaluate") == pytest.approx(found, abs=0.02)

@@ -1,0 +1,53 @@
+"""Writes the table of messages in README.md from msg/; with --check only compares."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+BEGIN, END = "<!-- messages: begin -->", "<!-- messages: end -->"
+# From the outermost to the innermost, as they are met.
+MESSAGES = ("PoseArray", "PersonPose", "Keypoint", "StageTimes")
+
+
+def fields(name: str) -> str:
+    """The fields of a message with their types, constants left out."""
+    found: dict[str, list[str]] = {}  # neighbours of one type are written together
+    last = ""
+    for line in (ROOT / "msg" / f"{name}.msg").read_text(encoding="utf-8").splitlines():
+        declaration = line.split("#")[0]
+        if declaration.strip() and "=" not in declaration:
+            kind, names = declaration.split(maxsplit=1)
+            last = last if last.split(" ")[0] == kind else f"{kind} {len(found)}"
+            found.setdefault(last, []).extend(f"`{field.strip()}`" for field in names.split(","))
+    return "; ".join(f"{key.split(' ')[0]} {', '.join(names)}" for key, names in found.items())
+
+
+def table() -> str:
+    """The messages as a Markdown table."""
+    rows = [f"| **{name}** | {fields(name)} |" for name in MESSAGES]
+    return "\n".join(["| message | fields |", "|---|---|", *rows])
+
+
+def main() -> int:
+    missing = {path.stem for path in (ROOT / "msg").glob("*.msg")} ^ set(MESSAGES)
+    if missing:
+        print(f"scripts/message_table.py: MESSAGES and msg/ differ in {sorted(missing)}")
+        return 1
+    text = README.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    new = f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    if "--check" in sys.argv[1:]:
+        if new != text:
+            print("README.md: the messages differ from msg/: run scripts/message_table.py")
+            return 1
+        return 0
+    README.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

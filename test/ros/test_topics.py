@@ -1,0 +1,59 @@
+"""The README's table of topics and services is what a running node has."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+from processes import Rig
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+# What every managed rclpy node has.
+_STANDARD = re.compile(r"parameter|/rosout|/clock|transition_event|logger_levels|type_description")
+_LIFECYCLE = re.compile(r"/(change_state|get_state|get_available_\w+|get_transition_graph)$")
+
+
+def _documented() -> dict[str, set[tuple[str, str]]]:
+    rows = re.findall(r"^\| (in|out|service) \| `(\S+)` \| (\S+) ", README.read_text(), re.M)
+    assert len(rows) >= 10
+    return {
+        way: {
+            (name, kind.replace("/", "/srv/" if way == "service" else "/msg/"))
+            for which, name, kind in rows
+            if which == way
+        }
+        for way in ("in", "out", "service")
+    }
+
+
+def _found(rig: Rig) -> dict[str, set[tuple[str, str]]]:
+    node, place = rig.client.node, ("pose_estimation", rig.namespace)
+    found = {
+        "in": node.get_subscriber_names_and_types_by_node(*place),
+        "out": node.get_publisher_names_and_types_by_node(*place),
+        "service": node.get_service_names_and_types_by_node(*place),
+    }
+    return {
+        way: {
+            (name.removeprefix(f"{rig.namespace}/"), kinds[0])
+            for name, kinds in rows
+            if not _STANDARD.search(name) and not _LIFECYCLE.search(name)
+        }
+        for way, rows in found.items()
+    }
+
+
+def test_the_readme_lists_the_topics_and_services_of_the_node(rig: Rig) -> None:
+    documented = _documented()
+    compressed = {row for row in documented["in"] if row[0] == "image/compressed"}
+    transforms = bool(importlib.util.find_spec("tf2_msgs"))
+    if not transforms:
+        documented["out"] = {row for row in documented["out"] if row[0] != "/tf"}
+    node = rig.start_node(use_depth=True, publish_tf=transforms)
+    expected = {**documented, "in": documented["in"] - compressed}
+    rig.client.spin_until(lambda: _found(rig) == expected or not node.running, 15)
+    assert node.interrupt() == 0
+    rig.start_node(wait=False, compressed=True)
+    rig.client.spin_until(lambda: _found(rig)["in"] >= compressed)
+    assert ("image", "sensor_msgs/msg/Image") not in _found(rig)["in"]

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.cli.options import parse_size
-from pose_estimation_ros.engine.errors import InputError, PoseEstimationError
+from pose_estimation_ros.engine.errors import ConfigError, InputError, PoseEstimationError
+from pose_estimation_ros.engine.runtimes import RUNTIMES
 from pose_estimation_ros.models.share import share_folder, version
 
-_RUNTIMES = {"onnxruntime": "onnxruntime", "openvino": "openvino"}
+_MEASURED = {"onnxruntime": "onnxruntime", "openvino": "openvino"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     runtimes = args.runtime or [
-        name for name, module in _RUNTIMES.items() if importlib.util.find_spec(module)
+        name for name, module in _MEASURED.items() if importlib.util.find_spec(module)
     ]
+    if min(args.persons) < 1:
+        raise ConfigError(f"--persons: {min(args.persons)} is below 1")
+    if not args.seconds > 0:
+        raise ConfigError(f"--seconds: {args.seconds:g} is not above 0")
+    for name in runtimes:
+        if name not in RUNTIMES:
+            raise ConfigError(f"--runtime: '{name}' is unknown: choose from {', '.join(RUNTIMES)}")
     report: dict[str, Any] = {"machine": machine(), "engine": [], "node": []}
     print(json.dumps(report["machine"]))
     for row in _engine(args, runtimes):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -49,3 +51,17 @@ def test_the_nodes_figures() -> None:
     assert run["persons_found"] == 1
     assert 20 < bare < run["rss_mb"]
     assert 1.0 <= peak <= 3.0 and at_peak["answered"] > 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--persons", "0"), "--persons: 0 is below 1"),
+        (("--seconds", "-1"), "--seconds: -1 is not above 0"),
+        (("--runtime", "abacus"), "--runtime: 'abacus' is unknown"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_first(wrong: tuple[str, str], said: str) -> None:
+    with contextlib.redirect_stderr(io.StringIO()) as stderr:
+        assert main(["bench", "--no-node", *wrong]) == 1
+    assert said in stderr.getvalue()

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pose_estimation_ros.cli.main import main
+
 
 def _bench(*arguments: object) -> str:
     command = [sys.executable, "-m", "pose_estimation_ros.cli.main", "bench"]

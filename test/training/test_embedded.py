@@ -89,7 +89,7 @@ def test_evaluate_gives_the_figures_of_the_cards(boxes, capsys):
     data = SHARED / "data/coco_dev"
     listing, images = data / "person_keypoints_dev.json", data / "images"
     words = ["evaluate", listing, "--images", images, "--boxes", boxes, "--json"]
-    words += ["--yolo-model", DETECTOR, "--model-path", POSE, "--runtime", "onnxruntime"]
+    words += ["--yolo-model", DETECTORS[0], "--model-path", POSES[0], "--runtime", "onnxruntime"]
     assert main([*map(str, words)]) == 0
     figures = json.loads(capsys.readouterr().out)
     if boxes == "detector":

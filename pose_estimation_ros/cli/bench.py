@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import os
@@ -43,11 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument("--no-node", action="store_true", help="the engine only, without ROS")
+    parser.add_argument(
+        "--against", choices=("mediapipe",), help="also run it, in turn with V3 on the same frames"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     parser.add_argument("--picture", type=Path, metavar="FILE.png", help="latency over persons")
 
 
 def run(args: argparse.Namespace) -> int:
+    if not args.no_node:
+        try:
+            importlib.import_module("rclpy")
+        except ImportError as error:
+            raise PoseEstimationError(
+                f"the node's measurements need ROS 2 ({error}): source it, or use --no-node"
+            ) from error
     runtimes = args.runtime or [
         name for name, module in _MEASURED.items() if importlib.util.find_spec(module)
     ]
@@ -66,6 +77,12 @@ def run(args: argparse.Namespace) -> int:
         print("the node was not measured: it needs ROS 2 (--no-node hides this)", file=sys.stderr)
     elif not args.no_node:
         report["node"] = list(_node(args, runtimes[0]))
+    if args.against:
+        from pose_estimation_ros.cli.bench_against import against_mediapipe
+
+        report["against"] = list(
+            against_mediapipe(args.size, runtimes[0], 2 * args.seconds, not args.no_node)
+        )
     if args.json:
         try:
             args.json.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +130,7 @@ def _cases(args: argparse.Namespace) -> Iterator[tuple[str, int, tuple[int, int]
 
 def _engine(args: argparse.Namespace, runtimes: list[str]) -> Iterator[dict[str, Any]]:
     heading = f"{'engine':<14}{'runtime':<13}{'persons':>8}{'found':>7}{'p50':>8}{'p95':>8}"
-    print(heading + f"{'p99':>8}{'fps':>8}{'CPU ms':>8}{'RSS MB':>8}{'start s':>8}")
+    print(heading + f"{'p99':>8}{'nets':>8}{'fps':>8}{'CPU ms':>8}{'RSS MB':>8}{'start s':>8}")
     for runtime in runtimes:
         for pipeline, persons, size in _cases(args):
             case = {
@@ -135,8 +152,8 @@ def _engine(args: argparse.Namespace, runtimes: list[str]) -> Iterator[dict[str,
             name = f"{pipeline} {size[0]}x{size[1]}"
             print(
                 f"{name:<14}{runtime:<13}{persons:>8}{row['persons_found']:>7.1f}"
-                f"{total['p50']:>8.1f}{total['p95']:>8.1f}{total['p99']:>8.1f}{row['fps']:>8.1f}"
-                f"{row['cpu_s_per_frame'] * 1e3:>8.1f}{row['rss_mb']:>8.0f}"
+                f"{total['p50']:>8.1f}{total['p95']:>8.1f}{total['p99']:>8.1f}{row['networks_ms']:>8.1f}"
+                f"{row['fps']:>8.1f}{row['cpu_s_per_frame'] * 1e3:>8.1f}{row['rss_mb']:>8.0f}"
                 f"{row['cold_start_s']:>8.2f}",
                 flush=True,
             )
@@ -144,16 +161,12 @@ def _engine(args: argparse.Namespace, runtimes: list[str]) -> Iterator[dict[str,
 
 
 def _node(args: argparse.Namespace, runtime: str) -> Iterator[dict[str, Any]]:
-    try:
-        from pose_estimation_ros.cli.bench_node import (
-            NodeBench,
-            bare_node_rss_mb,
-            prepare_environment,
-        )
-    except ImportError as error:
-        raise PoseEstimationError(
-            f"the node's measurements need ROS 2 ({error}): source it, or use --no-node"
-        ) from error
+    from pose_estimation_ros.cli.bench_node import (
+        NodeBench,
+        bare_node_rss_mb,
+        prepare_environment,
+    )
+
     prepare_environment(share_folder() / "config" / "fastdds_images.xml")
     print(
         f"\n{'node':<14}{'persons':>8}{'found':>7}{'p50':>8}{'p95':>8}{'p99':>8}{'jitter':>8}"

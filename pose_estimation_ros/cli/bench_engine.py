@@ -11,9 +11,21 @@ import time
 from itertools import count
 from typing import Any
 
+import numpy as np
 import psutil
 
+from pose_estimation_ros.cli.scene import SceneSource
+from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine.cancel import CancelToken
+from pose_estimation_ros.engine.detection.yolo import YoloDetector
+from pose_estimation_ros.engine.metrics import resident_mb, summarise
+from pose_estimation_ros.engine.stages import Models
+from pose_estimation_ros.engine.types import ByteArray
+from pose_estimation_ros.engine.workers import chunk_sizes
+from pose_estimation_ros.models import EngineConfig, build_models, build_pipeline
+
 PREPARED = 30  # frames drawn beforehand and shown in turn, so that drawing costs nothing
+_ROUNDS = 40
 
 
 def measure(
@@ -21,10 +33,6 @@ def measure(
 ) -> dict[str, Any]:
     """Latency by stage in ms, frames and CPU seconds, memory in MB, cold start in s."""
     process = psutil.Process()
-    from pose_estimation_ros.engine import Frame, Image, PipelineOptions
-    from pose_estimation_ros.engine.metrics import resident_mb, summarise
-    from pose_estimation_ros.models import EngineConfig, build_models, build_pipeline
-
     models = build_models(EngineConfig(pipeline=pipeline, runtime=runtime))
     models.load()
     options = PipelineOptions()
@@ -55,6 +63,8 @@ def measure(
         if end - started >= seconds:
             break
     n = len(stages["total"])
+    cpu_s = time.process_time() - cpu_s
+    networks_ms = _networks_ms(models, frames[0], pipeline, round(found / n))
     latency = {name: summarise(values) for name, values in stages.items()}
     models.close()
     return {
@@ -65,16 +75,37 @@ def measure(
             for name, s in latency.items()
         },
         "fps": n / (end - started),
-        "cpu_s_per_frame": (time.process_time() - cpu_s) / n,
+        "cpu_s_per_frame": cpu_s / n,
+        "networks_ms": networks_ms,
         "rss_mb": resident_mb() - sum(frame.nbytes for frame in frames) / 1e6,
         "cold_start_s": cold_start_s,
     }
 
 
-def prepared_frames(persons: int, size: tuple[int, int]) -> list[Any]:
-    """A second of the bundled scene as BGR images."""
-    from pose_estimation_ros.cli.scene import SceneSource
+def _networks_ms(models: Models, frame: ByteArray, pipeline: str, persons: int) -> float:
+    """The median time of the networks alone, called on the same shapes over the same workers.
 
+    For V3 the pose network's, as most of its frames need no detector.
+    """
+    pose, detector = models.pose.current, models.detector.current
+    assert isinstance(detector, YoloDetector)
+    picture = detector.prepare(Image(frame))[0]
+    sizes = chunk_sizes(persons, models.workers.workers, pose.batch)
+    shape = pose.runtime.inputs[0].shape[1:]
+    kind = pose.runtime.inputs[0].dtype
+    crops = [np.zeros((size, *(side or 0 for side in shape)), kind) for size in sizes]
+    laps = []
+    for _ in range(_ROUNDS):
+        begin = time.perf_counter()
+        if pipeline == "v4":
+            detector.runtime.run(picture)
+        models.workers.map(pose.runtime.run, crops, CancelToken())
+        laps.append((time.perf_counter() - begin) * 1e3)
+    return float(np.median(laps))
+
+
+def prepared_frames(persons: int, size: tuple[int, int]) -> list[ByteArray]:
+    """A second of the bundled scene as BGR images."""
     return list(SceneSource(*size, fps=PREPARED, seconds=1.0, persons=persons).frames())
 
 

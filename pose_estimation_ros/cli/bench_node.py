@@ -14,12 +14,16 @@ from typing import Any
 import psutil
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image as ImageMsg
+from std_msgs.msg import Header
 
 from pose_estimation_ros.cli.demo import node_command, stop
 from pose_estimation_ros.engine.errors import PoseEstimationError
 from pose_estimation_ros.engine.metrics import MEGABYTE, summarise
+from pose_estimation_ros.engine.types import ByteArray
 from pose_estimation_ros.msg import PoseArray
+from pose_estimation_ros.ros.visuals import image_message
 
 NAMESPACE = "/pose_bench"
 _STAGES = ("age_at_receipt", "queue", "decode", "detect", "pose", "track", "publish", "total")
@@ -44,6 +48,7 @@ class NodeBench:
     def __init__(self, pipeline: str, persons: int, size: tuple[int, int], runtime: str) -> None:
         self._persons, self._size = persons, size
         self._messages: list[PoseArray] = []
+        self._camera: Any = None
         parameters = {"pipeline": pipeline, "runtime": runtime, "max_persons": persons}
         with tempfile.TemporaryFile() as log:
             self._process = subprocess.Popen(
@@ -78,6 +83,25 @@ class NodeBench:
         self._executor.shutdown()
         self._node.destroy_node()
         self._context.try_shutdown()
+
+    def answer(self, pixels: ByteArray, timeout_s: float = 2.0) -> tuple[float, bool] | None:
+        """One BGR image through the node: milliseconds from receipt to publishing, and whether
+        anybody was found; None where it got lost on the way."""
+        if self._camera is None:
+            newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+            self._camera = self._node.create_publisher(ImageMsg, "image", newest)
+            while self._camera.get_subscription_count() == 0:
+                self._executor.spin_once(timeout_sec=0.05)
+        self._messages.clear()
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        self._camera.publish(image_message(header, pixels))
+        deadline = time.monotonic() + timeout_s
+        while not self._messages and time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.05)
+        for answer in self._messages:
+            if answer.header.stamp == header.stamp:
+                return float(answer.times.total), bool(answer.poses)
+        return None
 
     def play(self, rate: float, seconds: float) -> dict[str, Any]:
         """Plays the scene at a rate; frames sent and answered, latency in ms, memory, CPU."""

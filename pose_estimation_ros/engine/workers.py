@@ -20,10 +20,13 @@ _Job = tuple[Future[Any], Callable[[], Any]]
 
 
 def chunk_sizes(items: int, workers: int, largest: int) -> list[int]:
-    """Sizes of as few, as even chunks as keep every worker busy; none is over `largest`."""
+    """Sizes of as few, as even chunks as keep every worker busy; none is over `largest`.
+
+    Their number is a multiple of the workers, so that nobody waits for one that has more to do.
+    """
     if items == 0:
         return []
-    chunks = max(math.ceil(items / largest), min(workers, items))
+    chunks = min(items, math.ceil(items / largest / workers) * workers)
     base, extra = divmod(items, chunks)
     return [base + 1] * extra + [base] * (chunks - extra)
 

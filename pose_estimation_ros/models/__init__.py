@@ -1,8 +1,14 @@
 """Model files: what is known, where it lies, and the engine built from it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from pose_estimation_ros.models.assembly import EngineConfig, build_models, build_pipeline
-from pose_estimation_ros.models.converter import ModelConverter, ensure_all_models_ready
 from pose_estimation_ros.models.manifest import Manifest, ModelEntry, resolve_model
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.models.converter import ModelConverter, ensure_all_models_ready
 
 __all__ = [
     "EngineConfig",
@@ -14,3 +20,12 @@ __all__ = [
     "ensure_all_models_ready",
     "resolve_model",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Conversion is imported where it is used: a running node needs none of it."""
+    if name in ("ModelConverter", "ensure_all_models_ready"):
+        from pose_estimation_ros.models import converter
+
+        return getattr(converter, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

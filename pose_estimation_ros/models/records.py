@@ -5,7 +5,6 @@ A small YAML file beside them: where each came from, its checksum, when, by whic
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ _BLOCK = 1 << 20
 
 def sha256_of(path: Path) -> str:
     """The checksum of a file, in hexadecimal."""
+    import hashlib  # OpenSSL takes 4 MB, and a node that only runs models needs no checksum
+
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):

@@ -13,6 +13,7 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from pose_estimation_ros.engine.errors import PoseEstimationError
+from pose_estimation_ros.engine.memory import share_one_heap
 from pose_estimation_ros.ros.node import NODE_NAME, PoseEstimationNode
 from pose_estimation_ros.ros.parameters import read_camera_names
 
@@ -29,6 +30,7 @@ def _shut_down(_signal: int, _frame: FrameType | None) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Runs the node until it is interrupted; the exit code is 0 unless it could not start."""
+    share_one_heap()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     signal.signal(signal.SIGINT, _shut_down)
     signal.signal(signal.SIGTERM, _shut_down)

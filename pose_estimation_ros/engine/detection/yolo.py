@@ -41,7 +41,7 @@ class YoloDetector:
 
     def __init__(self, runtime: Runtime, letterbox: bool = True, size: int = DEFAULT_SIZE) -> None:
         self.name = runtime.path.name
-        self._runtime = runtime
+        self.runtime = runtime
         self._input = ImageInput.of(runtime)
         self._size = -(-size // _STEP) * _STEP
         self._lock = threading.Lock()
@@ -90,7 +90,7 @@ class YoloDetector:
             ModelError: the model's outputs are not finite.
         """
         tensor, transform, (height, width) = self.prepare(image)
-        outputs = self._runtime.run(tensor)
+        outputs = self.runtime.run(tensor)
         boxes, scores = self._decode(outputs, height, width)
         boxes, scores = suppress(boxes, scores, options)
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):

@@ -12,6 +12,7 @@ from pose_estimation_ros.engine.chain import ChainState, FallbackChain, Rung
 from pose_estimation_ros.engine.detection.base import Detector, DetectorOptions
 from pose_estimation_ros.engine.locating import locate
 from pose_estimation_ros.engine.memory import return_free_memory
+from pose_estimation_ros.engine.pose.reuse import PoseReuse, ReuseOptions
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.skeletons import Skeleton
@@ -32,6 +33,9 @@ from pose_estimation_ros.engine.types import (
 )
 from pose_estimation_ros.engine.workers import WorkerPool, chunk_sizes
 
+# The model, what is known already by person, whose joints are fresh (n,), and those joints.
+_Estimates = tuple[TopDownPose, list[JointEstimates | None], AnyArray, JointEstimates]
+
 
 @dataclass(slots=True)
 class PipelineOptions:
@@ -43,6 +47,7 @@ class PipelineOptions:
     min_pose_score: float = 0.2
     detect_every: int = 10
     report_lost: bool = False
+    reuse: ReuseOptions = field(default_factory=ReuseOptions)
 
 
 @dataclass
@@ -75,20 +80,42 @@ class Models:
         return self.detector.call(lambda d: d.detect(frame.image, options.detector, previous))
 
     def estimate(
-        self, frame: Frame, boxes: FloatArray, cancel: CancelToken
+        self,
+        frame: Frame,
+        boxes: FloatArray,
+        cancel: CancelToken,
+        reuse: PoseReuse | None = None,
     ) -> tuple[JointEstimates, Skeleton]:
-        """Joints of the persons in the boxes (n, 4), spread over the workers."""
+        """Joints of the persons in the boxes (n, 4), spread over the workers.
 
-        def use(pose: TopDownPose) -> tuple[JointEstimates, Skeleton]:
-            ends = np.cumsum(chunk_sizes(len(boxes), self.workers.workers, pose.batch))
-            chunks = np.split(boxes, ends[:-1])
+        Those of persons that did not change are taken from `reuse`.
+        """
+
+        def use(pose: TopDownPose) -> _Estimates:
+            nothing: list[JointEstimates | None] = [None] * len(boxes)
+            known = reuse.find(frame.image, boxes, pose) if reuse else nothing
+            fresh = np.array([joints is None for joints in known], bool)
+            wanted = boxes[fresh]
+            ends = np.cumsum(chunk_sizes(len(wanted), self.workers.workers, pose.batch))
+            chunks = np.split(wanted, ends[:-1]) if len(wanted) else []
             parts = self.workers.map(lambda b: pose.estimate(frame.image, b), chunks, cancel)
-            return JointEstimates.join(parts), pose.skeleton
+            none = JointEstimates.empty(len(pose.skeleton.joints))
+            return pose, known, fresh, JointEstimates.join(parts or [none])
 
+        if reuse is not None:
+            reuse.used = reuse.estimated = 0
         if len(boxes) == 0:
             skeleton = self.pose.current.skeleton
             return JointEstimates.empty(len(skeleton.joints)), skeleton
-        return self.pose.call(use)
+        pose, known, fresh, joints = self.pose.call(use)
+        if reuse is not None:
+            # Here rather than in `use`, which goes on in its thread after it was given up.
+            reuse.keep(frame.image, boxes[fresh], joints, pose)
+            old = [one for one in known if one is not None]
+            reuse.used, reuse.estimated = len(old), len(boxes) - len(old)
+            order = np.concatenate([np.flatnonzero(fresh), np.flatnonzero(~fresh)])
+            joints = JointEstimates.join([joints, *old]).take(np.argsort(order))
+        return joints, pose.skeleton
 
     def close(self) -> None:
         self.workers.close()
@@ -100,12 +127,14 @@ class CameraState:
     def __init__(self, options: PipelineOptions) -> None:
         self.tracker = Tracker(options.tracking)
         self.smoother = Smoother(options.smoothing)
+        self.reuse = PoseReuse(options.reuse)
         self.last_boxes: FloatArray = np.zeros((0, 4), np.float32)
 
     def reset(self) -> None:
         """Forgets everyone."""
         self.tracker.reset()
         self.smoother.reset()
+        self.reuse.clear()
         self.last_boxes = np.zeros((0, 4), np.float32)
 
 
@@ -186,7 +215,7 @@ def finish(
     mean = joints.scores.mean(axis=1) if len(joints) else np.zeros(0, np.float32)
     real = mean >= options.min_pose_score
     boxes = detections.boxes[real]
-    joints = JointEstimates(joints.xy[real], joints.scores[real], joints.z_m[real])
+    joints = joints.take(real)
     ids, track_states = state.tracker.update(boxes, frame.stamp_s)
     state.smoother.keep(state.tracker.identities)
     xy = state.smoother.smooth(joints.xy, boxes, ids, frame.stamp_s)
@@ -198,4 +227,5 @@ def finish(
     if options.report_lost:
         poses = with_lost(poses, *state.tracker.lost(frame.stamp_s))
     times.track_ms = timer.lap_ms()
-    return PoseResult(poses, pipeline, skeleton.name, times)
+    reuse = state.reuse
+    return PoseResult(poses, pipeline, skeleton.name, times, reuse.estimated, reuse.used)

@@ -101,6 +101,10 @@ class JointEstimates:
             np.zeros((0, joints), np.float32),
         )
 
+    def take(self, which: AnyArray | list[int]) -> JointEstimates:
+        """The persons of these indices, or those of a mask (n,)."""
+        return JointEstimates(self.xy[which], self.scores[which], self.z_m[which])
+
     @staticmethod
     def join(parts: list[JointEstimates]) -> JointEstimates:
         """The persons of several estimates, in order."""
@@ -145,9 +149,15 @@ class StageTimes:
 
 @dataclass(slots=True)
 class PoseResult:
-    """The answer to one frame. `pipeline` is "v3" or "v4", `skeleton` a name of skeletons.py."""
+    """The answer to one frame. `pipeline` is "v3" or "v4", `skeleton` a name of skeletons.py.
+
+    Of the persons that the detector found, `estimated` were given to the pose model; `reused` did
+    not change, so that their joints are those of an earlier frame.
+    """
 
     poses: Poses
     pipeline: str
     skeleton: str
     times: StageTimes = field(default_factory=StageTimes)
+    estimated: int = 0
+    reused: int = 0

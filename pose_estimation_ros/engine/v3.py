@@ -127,7 +127,7 @@ class V3Pipeline:
         cancel.check()
         timer = Timer()
         boxes = person.boxes if person else np.zeros((0, 4), np.float32)
-        answer = self._models.estimate(frame, boxes, cancel)
+        answer = self._models.estimate(frame, boxes, cancel, self._state.reuse)
         times.pose_ms += timer.lap_ms()
         return answer
 

@@ -36,7 +36,7 @@ class V4Pipeline:
         seen = self._models.detect(frame, self._options, self._state.last_boxes)
         times.detect_ms = timer.lap_ms()
         cancel.check()
-        joints, skeleton = self._models.estimate(frame, seen.boxes, cancel)
+        joints, skeleton = self._models.estimate(frame, seen.boxes, cancel, self._state.reuse)
         times.pose_ms = timer.lap_ms()
         return finish(
             *(frame, self.name, seen, joints, skeleton),

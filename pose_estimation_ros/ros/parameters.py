@@ -146,6 +146,14 @@ SPECS = (
         0.0,
         3600.0,
     ),
+    Spec(
+        "cache_size",
+        50,
+        "Poses remembered, to be used again while a person's pixels stay the same; 0: none.",
+        True,
+        0,
+        1000,
+    ),
     Spec("report_lost", False, "List persons out of sight, LOST and without joints, too.", True),
     Spec("enable_smoothing", False, "Smooth joints (One-Euro filter); costs some latency.", True),
     Spec(
@@ -281,6 +289,7 @@ def update_options(node: Node, options: PipelineOptions, hybrid: HybridOptions) 
     options.detector.max_persons = value["max_persons"]
     options.min_pose_score = value["min_pose_score"]
     options.report_lost = value["report_lost"]
+    options.reuse.cache_size = value["cache_size"]
     options.detect_every = value["detect_every"]
     options.tracking.enabled = value["enable_tracking"]
     options.tracking.reentry_s = value["reentry_time"]

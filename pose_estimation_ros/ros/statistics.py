@@ -26,6 +26,7 @@ class CameraStatistics:
         self._latencies = LatencyWindow(_WINDOW)
         self._rate_in, self._rate_out = Rate(), Rate()
         self._persons: deque[int] = deque(maxlen=_WINDOW)
+        self._reused: deque[tuple[int, int]] = deque(maxlen=_WINDOW)
         self._scores: deque[float] = deque(maxlen=_WINDOW)
         self._births, self._switches = Rate(_TRACKS_WINDOW_S), Rate(_TRACKS_WINDOW_S)
         self._switch_counter = SwitchCounter()
@@ -68,6 +69,7 @@ class CameraStatistics:
             poses = result.poses
             here = poses.track_states != TRACK_LOST
             self._persons.append(int(here.sum()))
+            self._reused.append((result.reused, result.estimated))
             if here.any():
                 self.last_person_s = self.last_answer_s
                 self._scores.append(float(poses.scores[here].mean()))
@@ -88,6 +90,7 @@ class CameraStatistics:
         with self._lock:
             drops = dict(self._drops)
             persons, scores = list(self._persons), list(self._scores)
+            reused, estimated = (sum(pair[i] for pair in self._reused) for i in (0, 1))
         report.add("received", self.received)
         report.add("answered", self.answered)
         report.add("frames a second in", self._rate_in.per_second)
@@ -97,6 +100,7 @@ class CameraStatistics:
         report.add("persons in the last frame", persons[-1] if persons else 0)
         report.add("persons a frame", float(np.mean(persons)) if persons else 0.0)
         report.add("mean score", float(np.mean(scores)) if scores else float("nan"))
+        report.add("cache hits (%)", 100 * reused / max(reused + estimated, 1))
         report.add("new tracks a minute", 60 * self._births.per_second)
         report.add("track switches a minute", 60 * self._switches.per_second)
         for reason, count in sorted(drops.items()):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 _WINDOW_S = 10.0
 _FEWEST = 20
+_FEW, _ENOUGH = 0.6, 0.8  # a busy machine loses some, too; two limits, so that it does not flicker
 
 
 class Arrivals:
@@ -21,6 +22,7 @@ class Arrivals:
         self._clock = clock
         self._images: deque[float] = deque()
         self._announced: deque[float] = deque()
+        self._few = False
 
     def image(self) -> None:
         """One came."""
@@ -37,6 +39,12 @@ class Arrivals:
         images = sum(moment >= oldest for moment in list(self._images))
         announced = sum(moment >= oldest for moment in list(self._announced))
         return min(images / announced, 1.0) if announced >= _FEWEST else float("nan")
+
+    def few(self) -> bool:
+        """Whether so many get lost that somebody should look."""
+        share = self.share
+        self._few = share < (_ENOUGH if self._few else _FEW)
+        return self._few
 
     def _add(self, moments: deque[float]) -> None:
         now = self._clock()

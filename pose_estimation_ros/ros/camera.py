@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -314,7 +315,7 @@ class Camera:
         publishers = self._node.get_publishers_info_by_topic(source.topic)
         return Situation(
             *(self.statistics, source, publishers, self.enabled, self.target_fps),
-            arrived=self._arrivals.share,
+            arrived=self._arrivals.share if self._arrivals.few() else math.nan,
             chains=models.states() if models else {},
             unprofiled=partial(dds_profile.unprofiled, self._node, publishers),
         )

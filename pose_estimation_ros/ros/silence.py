@@ -16,7 +16,6 @@ from pose_estimation_ros.ros.statistics import CameraStatistics
 SILENCE_S = 4.0  # so that the answer is there within five seconds, at one look a second
 _FUTURE_MS = -100.0
 _OLD_MS = 60_000.0
-_FEW_ARRIVE = 0.6  # a busy machine loses some, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def _policies(qos: QoSProfile) -> str:
 class Situation:
     """What is known of a camera that gives no poses, or few.
 
-    `arrived` is the share of its images that arrive, NaN where unknown; `chains` are the states
+    `arrived` is the share of its images that arrive where that is little, else NaN; `chains` are the states
     of the model chains by name; `unprofiled` names whoever lacks Fast DDS's profile for large
     images (it takes a look at other processes, so it is asked only where that matters).
     """
@@ -113,7 +112,7 @@ def _doubts(situation: Situation, now_s: float) -> str:
     """What is wrong although images are answered."""
     statistics = situation.statistics
     age_ms = statistics.stamp_age_ms
-    if situation.arrived < _FEW_ARRIVE:
+    if not math.isnan(situation.arrived):
         return (
             f"only {100 * situation.arrived:.0f} % of the images that camera_info announces "
             f"arrive on {situation.subscription.topic}{_profile_advice(situation)}"

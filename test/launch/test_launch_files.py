@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pose_estimation_ros.ros import dds_profile
+
 launch = pytest.importorskip("launch", reason="launch is not installed (it comes with ROS 2)")
 pytest.importorskip("launch_ros", reason="launch_ros is not installed (it comes with ROS 2)")
 
@@ -14,7 +16,9 @@ FOLDER = Path(__file__).resolve().parents[2] / "launch"
 
 
 @pytest.mark.parametrize("pipeline", ["v3", "v4", "hybrid"])
-def test_the_node_is_described_with_its_arguments(pipeline: str) -> None:
+def test_the_node_is_described_with_its_arguments(
+    pipeline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = importlib.util.spec_from_file_location("file", FOLDER / f"{pipeline}.launch.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -31,3 +35,10 @@ def test_the_node_is_described_with_its_arguments(pipeline: str) -> None:
     nodes = [node for entity in description.entities for node in entity.execute(context) or []]
     assert len(nodes) == 1
     assert nodes[0].node_executable == "pose_estimation_node"
+    # The large-image profile, unless the user has chosen one, as this test run has.
+    assert not nodes[0].additional_env
+    for name in dds_profile.VARIABLES:
+        monkeypatch.delenv(name, raising=False)  # the context's environment is this process's
+    node = description.entities[-1].execute(context)[0]
+    added = {key[0].text: value[0].text for key, value in node.additional_env}
+    assert set(added.values()) == {str(dds_profile.packaged_profile())}

@@ -125,7 +125,7 @@ class Camera:
         self._transforms = TransformPublisher(node, self._prefix) if settings.publish_tf else None
         self._builder = PoseArrayBuilder()
         self._model: CameraModel | None = None
-        self._depth: tuple[float, FloatArray] | None = None
+        self._depth: ImageMsg | None = None
         self._next_due_s = 0.0
         self._explained = ""
         self._arrivals = Arrivals()
@@ -213,10 +213,7 @@ class Camera:
         self._arrivals.announced()
 
     def _on_depth(self, message: ImageMsg) -> None:
-        try:
-            self._depth = (_seconds(message.header.stamp), to_depth(message, self.max_pixels))
-        except InputError as error:
-            self._warn(str(error))
+        self._depth = message  # converted only for the images that are answered
 
     def answer(self, job: Job, cancel: CancelToken) -> None:
         """Answers one image, or counts it as dropped with the reason; never raises."""
@@ -275,10 +272,15 @@ class Camera:
         return decode(message, self.max_pixels)
 
     def _depth_for(self, stamp_s: float) -> FloatArray | None:
+        message = self._depth
         # A depth image of another moment would put the person where they were.
-        if self._depth is None or abs(self._depth[0] - stamp_s) > _OLD_DEPTH_S:
+        if message is None or abs(_seconds(message.header.stamp) - stamp_s) > _OLD_DEPTH_S:
             return None
-        return self._depth[1]
+        try:
+            return to_depth(message, self.max_pixels)
+        except InputError as error:
+            self._warn(f"depth: {error}")
+            return None
 
     def _warn(self, text: str) -> None:
         self._node.get_logger().warning(text, throttle_duration_sec=_REPEAT_S)

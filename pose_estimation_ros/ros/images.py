@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo, CompressedImage
     from sensor_msgs.msg import Image as ImageMsg
 
-# Encoding -> (channels, bytes a channel, OpenCV conversion to BGR or None for a view).
+# Encoding -> (channels, bytes a channel, OpenCV conversion of its high bytes to BGR or None where
+# there is none to make).
 # OpenCV names a Bayer pattern by its second row, ROS by its first: hence the other letters.
 _ENCODINGS: dict[str, tuple[int, int, int | None]] = {
     "bgr8": (3, 1, None),
@@ -37,7 +40,16 @@ _ENCODINGS: dict[str, tuple[int, int, int | None]] = {
     "bayer_bggr8": (1, 1, cv2.COLOR_BayerRG2BGR),
     "bayer_gbrg8": (1, 1, cv2.COLOR_BayerGR2BGR),
     "bayer_grbg8": (1, 1, cv2.COLOR_BayerGB2BGR),
+    "bgr16": (3, 2, None),
+    "rgb16": (3, 2, cv2.COLOR_RGB2BGR),
+    "bgra16": (4, 2, cv2.COLOR_BGRA2BGR),
+    "rgba16": (4, 2, cv2.COLOR_RGBA2BGR),
+    "bayer_rggb16": (1, 2, cv2.COLOR_BayerBG2BGR),
+    "bayer_bggr16": (1, 2, cv2.COLOR_BayerRG2BGR),
+    "bayer_gbrg16": (1, 2, cv2.COLOR_BayerGR2BGR),
+    "bayer_grbg16": (1, 2, cv2.COLOR_BayerGB2BGR),
 }
+_TRIAL_S = 20.0
 _PLANAR = {"nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21}
 _DEPTH = {"16UC1": (np.uint16, 1e-3), "mono16": (np.uint16, 1e-3), "32FC1": (np.float32, 1.0)}
 
@@ -104,18 +116,23 @@ def to_image(msg: ImageMsg, max_pixels: int = MAX_PIXELS) -> Image:
         return _through_cv_bridge(msg)
     channels, channel_bytes, conversion = _ENCODINGS[msg.encoding]
     view = _view(msg, channels * channel_bytes, msg.height, max_pixels)
+    if channel_bytes == 2:
+        # The detector and the pose model take 8 bits: the high bytes, wherever they are.
+        view = np.ascontiguousarray(view[..., 0 if msg.is_bigendian else 1 :: 2])
     if conversion is None:
         return Image(view, "rgb" if msg.encoding == "rgb8" else "bgr")
-    if channel_bytes == 2:
-        words = _words(view, np.uint16, bool(msg.is_bigendian))
-        return Image(_bgr((words >> 8).astype(np.uint8), conversion))
     return Image(_bgr(view if channels > 1 else view[..., 0], conversion))
 
 
 @lru_cache(maxsize=1)
 def _cv_bridge() -> Any:
-    """A CvBridge, None where it cannot be had."""
+    """A CvBridge, None where it cannot be had.
+
+    It is tried in another process first: one built against another NumPy may end the process.
+    """
+    trial = [sys.executable, "-c", "import cv_bridge; cv_bridge.CvBridge()"]
     try:
+        subprocess.run(trial, check=True, capture_output=True, timeout=_TRIAL_S)
         from cv_bridge import CvBridge
 
         return CvBridge()

@@ -69,9 +69,9 @@ def _policies(qos: QoSProfile) -> str:
 class Situation:
     """What is known of a camera that gives no poses, or few.
 
-    `arrived` is the share of its images that arrive where that is little, else NaN; `chains` are the states
-    of the model chains by name; `unprofiled` names whoever lacks Fast DDS's profile for large
-    images (it takes a look at other processes, so it is asked only where that matters).
+    `arrived` is the share of its images that arrive where that is little, else NaN; `chains` are
+    the states of the model chains by name; `unprofiled` names whoever lacks Fast DDS's profile for
+    large images (it takes a look at other processes, so it is asked only where that matters).
     """
 
     statistics: CameraStatistics

@@ -129,3 +129,17 @@ def test_depth_at_a_pixel(point: tuple, expected: float) -> None:
     depth[-4:, -4:] = 7.0
     depth[:40, :40] = 0
     np.testing.assert_equal(depth_at(depth, np.array(point), (640, 480)), np.float64(expected))
+
+
+def test_a_hole_is_looked_around_and_the_background_is_not_taken_for_the_person() -> None:
+    depth = np.full((480, 640), 6.0, np.float32)  # a wall
+    depth[100:400, 300:340] = 2.0  # somebody slim before it
+    size, centre = (640, 480), np.array([320, 240])
+    depth[232:249, 312:329] = 0  # with a shining belt buckle
+    assert depth_at(depth, centre, size) == 2.0
+    assert depth_at(depth, np.array([338, 300]), size) == 2.0, "at the edge the near side counts"
+    depth[200:280, 280:360] = np.nan
+    assert np.isnan(depth_at(depth, centre, size)), "too large a hole to look around"
+    speckled = np.full((480, 640), 3.0, np.float32)
+    speckled[::3, ::3] = 0.2  # flying pixels, few and near
+    assert depth_at(speckled, centre, size) == 3.0

@@ -61,7 +61,9 @@ def test_arrivals_are_compared_with_what_was_announced() -> None:
             arrivals.image()
     assert arrivals.share == pytest.approx(0.25) and arrivals.few()
     now += 60
-    assert math.isnan(arrivals.share) and not arrivals.few(), "a camera that is silent is not a lossy one"
+    assert math.isnan(arrivals.share) and not arrivals.few(), (
+        "a camera that is silent is not a lossy one"
+    )
 
 
 def test_workers_account_for_their_time_and_shrink_between_frames() -> None:

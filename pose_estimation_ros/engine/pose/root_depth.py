@@ -17,7 +17,9 @@ from pose_estimation_ros.engine.types import DEPTH_BOX, DEPTH_ROOTNET, FloatArra
 # Source: Moon et al., "Camera Distance-aware Top-down Approach", ICCV 2019, section 4.2.
 PERSON_SPAN_M = 2.0
 _ENLARGE = 1.25
-_PATCH = 3  # half the side of the patch of the depth image, px
+_PATCHES = (3, 6, 12)  # half the sides of the patches of the depth image, px
+_FEWEST_VALID = 0.1
+_BODY_M = 0.5  # a body's depth: what is farther from its near part is something else
 
 
 class RootDepth(Protocol):
@@ -98,9 +100,11 @@ class RootNet:
 
 
 def depth_at(depth_m: FloatArray, point: FloatArray, image_size: tuple[int, int]) -> float:
-    """The median of a patch of the depth image around an image pixel, NaN where it has holes.
+    """The median distance around an image pixel, NaN where the depth image has only holes there.
 
-    The depth image may be of another size than the image (width, height) it is aligned with.
+    In holes the patch grows. Where it reaches over the person's edge, what lies farther back does
+    not count. The depth image may be of another size than the image (width, height) it is aligned
+    with.
     """
     rows, columns = depth_m.shape
     if not np.isfinite(point).all():
@@ -109,6 +113,10 @@ def depth_at(depth_m: FloatArray, point: FloatArray, image_size: tuple[int, int]
     y = int(np.floor(point[1] * rows / image_size[1]))
     if not (0 <= x < columns and 0 <= y < rows):
         return float("nan")
-    patch = depth_m[max(0, y - _PATCH) : y + _PATCH + 1, max(0, x - _PATCH) : x + _PATCH + 1]
-    valid = patch[np.isfinite(patch) & (patch > 0)]
-    return float(np.median(valid)) if len(valid) else float("nan")
+    for half in _PATCHES:
+        patch = depth_m[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1]
+        valid = patch[np.isfinite(patch) & (patch > 0)]
+        if len(valid) >= _FEWEST_VALID * patch.size:
+            near = np.percentile(valid, 25)
+            return float(np.median(valid[np.abs(valid - near) <= _BODY_M]))
+    return float("nan")

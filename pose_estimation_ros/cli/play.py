@@ -50,13 +50,12 @@ def _source(args: argparse.Namespace) -> FrameSource:
 class Player(Node):
     """A camera driver whose camera is a file."""
 
-    def __init__(self, source: FrameSource, encoding: str) -> None:
+    def __init__(self, source: FrameSource, encoding: str, reliable: bool = False) -> None:
         super().__init__("video_player")
-        best_effort = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST, depth=2, reliability=ReliabilityPolicy.BEST_EFFORT
-        )
-        self._image = self.create_publisher(ImageMsg, "image", best_effort)
-        self._info = self.create_publisher(CameraInfo, "camera_info", best_effort)
+        reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=2, reliability=reliability)
+        self._image = self.create_publisher(ImageMsg, "image", qos)
+        self._info = self.create_publisher(CameraInfo, "camera_info", qos)
         self._encoding = encoding
         focal = _FOCAL_WIDTHS * source.width
         centre_x, centre_y = (source.width - 1) / 2, (source.height - 1) / 2
@@ -107,6 +106,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--persons", type=int, default=3, help="persons in it")
     parser.add_argument("--encoding", default="bgr8", choices=("bgr8", "rgb8"))
+    parser.add_argument("--reliable", action="store_true", help="publish reliably")
     parser.add_argument("--log", type=Path, help="write [stamp ns, ...] of the frames, JSON")
     args, ros_args = parser.parse_known_args(argv)
     try:
@@ -118,7 +118,7 @@ def main(argv: list[str] | None = None) -> int:
     player = None
     try:
         rclpy.init(args=ros_args)
-        player = Player(source, args.encoding)
+        player = Player(source, args.encoding, args.reliable)
         waited = time.monotonic()
         while not player.listened_to():
             if time.monotonic() - waited > _LISTENER_S:

@@ -101,6 +101,18 @@ class FallbackChain(Generic[T]):
         return ChainState(rung.name, self._current, last, reasons, self._failures)
 
     @property
+    def hangs(self) -> bool:
+        """Whether a call that was given up is still not over."""
+        calls = [rung.hanging for rung in self._rungs]
+        return any(call is not None and not call.done() for call in calls)
+
+    def close(self) -> None:
+        """Ends the threads that wait for calls."""
+        idle, self._idle = self._idle, []
+        for helper in idle:
+            helper.close()
+
+    @property
     def current(self) -> T:
         """The rung in use, loaded; loads it (or the next that works) first if need be.
 
@@ -216,7 +228,7 @@ class FallbackChain(Generic[T]):
             if future.done():
                 self._idle.append(helper)
             else:
-                helper.close(wait=False)
+                helper.close()
 
     def _leave(
         self, rung: Rung[T], loaded: T | None, error: Exception, left: list[Rung[T]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -70,10 +71,18 @@ class Models:
         _ = self.detector.current, self.pose.current, self.root_depth.current
         return_free_memory()
 
+    @property
+    def chains(self) -> tuple[FallbackChain[Any], ...]:
+        return (self.detector, self.pose, self.root_depth)
+
     def states(self) -> dict[str, ChainState]:
         """Which rung of each chain answers at present, by the chain's name."""
-        chains = (self.detector, self.pose, self.root_depth)
-        return {chain.what: chain.state for chain in chains}
+        return {chain.what: chain.state for chain in self.chains}
+
+    @property
+    def hang(self) -> bool:
+        """Whether a model's call was given up and is still not over."""
+        return any(chain.hangs for chain in self.chains)
 
     def detect(self, frame: Frame, options: PipelineOptions, previous: AnyArray) -> Detections:
         """Everyone in the frame; `previous` (n, 4) px as for Detector.detect."""
@@ -119,6 +128,8 @@ class Models:
 
     def close(self) -> None:
         self.workers.close()
+        for chain in self.chains:
+            chain.close()
 
 
 class CameraState:

@@ -16,6 +16,7 @@ from pose_estimation_ros.engine.cancel import CancelToken
 T = TypeVar("T")
 R = TypeVar("R")
 
+_LAST_JOBS_S = 2.0  # longer only if one hangs
 _Job = tuple[Future[Any], Callable[[], Any]]
 
 
@@ -53,13 +54,13 @@ class Helpers:
         self._jobs.put((future, job))
         return future
 
-    def close(self, wait: bool = True) -> None:
-        """Ends the threads after the jobs that they have; with `wait`, not before that."""
+    def close(self, wait_s: float = 0.0) -> None:
+        """Ends the threads after the jobs that they have, and waits so long for them."""
         for _ in self._threads:
             self._jobs.put(None)
-        if wait:
-            for thread in self._threads:
-                thread.join()
+        deadline = time.monotonic() + wait_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
         while True:
@@ -130,7 +131,7 @@ class WorkerPool:
         """Gives up threads that hang and goes on with new ones."""
         pool, self._pool = self._pool, self._make()
         if pool is not None:
-            pool.close(wait=False)
+            pool.close()
 
     def shrink(self, workers: int) -> None:
         """From the next call of `map` on there are no more workers than that."""
@@ -141,8 +142,8 @@ class WorkerPool:
         self.workers = workers
         self._pool = self._make()
         if pool is not None:
-            pool.close(wait=False)
+            pool.close()
 
     def close(self) -> None:
         if self._pool is not None:
-            self._pool.close()
+            self._pool.close(_LAST_JOBS_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from collections.abc import Callable
 
 from pose_estimation_ros.engine.memory import return_free_memory
@@ -23,14 +24,15 @@ class MemoryBudget:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._models: Models | None = None
+        self._models: weakref.ref[Models] | None = None  # it must not keep them in memory
         self._given_up: list[str] = []
         self._next_step_s = 0.0
 
     def check(self, limit_mb: float, models: Models | None) -> tuple[float, str]:
         """The memory in MB, and where it is over the limit (0: none) a line that says so."""
-        if models is not self._models:
-            self._models, self._given_up, self._next_step_s = models, [], 0.0
+        if models is not (self._models and self._models()):
+            self._models = weakref.ref(models) if models else None
+            self._given_up, self._next_step_s = [], 0.0
         memory_mb = resident_mb()
         if limit_mb <= 0 or memory_mb <= limit_mb:
             return memory_mb, self._shed_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -19,6 +20,7 @@ from pose_estimation_ros.ros.parameters import read_camera_names
 
 # For diagnostics, services and parameters; each camera's callbacks have one more.
 _EXECUTOR_THREADS = 3
+_PATIENCE_S = 0.5  # with the frame in work when the node ends
 
 
 def _shut_down(_signal: int, _frame: FrameType | None) -> None:
@@ -58,10 +60,23 @@ def _run() -> int:
             return 0 if not rclpy.ok() else 1
         _spin(executor, node)
     finally:
-        node.stop()
-        executor.shutdown(timeout_sec=1.0)
+        over = node.stop(_PATIENCE_S)
+        executor.shutdown(timeout_sec=_PATIENCE_S)
         node.destroy_node()
+        if not over and not rclpy.ok():
+            _end_at_once()
     return 0
+
+
+def _end_at_once() -> None:
+    """Ends the process, though a model still computes or hangs.
+
+    Its thread cannot be stopped; where it came back into a Python that has gone, the process would
+    be aborted.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _spin(executor: MultiThreadedExecutor, node: PoseEstimationNode) -> None:

@@ -19,6 +19,7 @@ from pose_estimation_ros.engine.cancel import CancelToken
 from pose_estimation_ros.engine.errors import PoseEstimationError
 from pose_estimation_ros.engine.hybrid import HybridOptions
 from pose_estimation_ros.engine.mailbox import Mailboxes
+from pose_estimation_ros.engine.memory import return_free_memory
 from pose_estimation_ros.engine.stages import Models, PipelineOptions
 from pose_estimation_ros.models.assembly import build_models, build_pipeline
 from pose_estimation_ros.ros import parameters
@@ -52,7 +53,7 @@ class PoseEstimationNode(LifecycleNode):
         self._cameras: list[Camera] = []
         self._mailboxes: Mailboxes[Job] = Mailboxes(0)
         self._cancel = CancelToken()
-        self._inline_lock = threading.Lock()
+        self._answering = threading.Lock()
         self._worker: threading.Thread | None = None
         self._monitor = ProcessMonitor()
         services = MutuallyExclusiveCallbackGroup()
@@ -105,7 +106,7 @@ class PoseEstimationNode(LifecycleNode):
         )
         self._worker.start()
         for camera in self._cameras:
-            camera.subscribe((self._inline_lock, self._cancel))
+            camera.subscribe((self._answering, self._cancel))
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -134,15 +135,17 @@ class PoseEstimationNode(LifecycleNode):
     def _active(self) -> bool:
         return self._worker is not None
 
-    def stop(self) -> None:
-        """Stops answering frames; does nothing where that is so already."""
-        worker, self._worker = self._worker, None
+    def stop(self, wait_s: float = _JOIN_S) -> bool:
+        """Stops answering frames; whether the last one, and whatever hung, is over by then."""
+        self._worker = None
         self._cancel.cancel()
         for camera in self._cameras:
             camera.unsubscribe()
             camera.drop_waiting("deactivated")
-        if worker is not None:
-            worker.join(_JOIN_S)
+        over = self._answering.acquire(timeout=wait_s)
+        if over:
+            self._answering.release()
+        return over and not (self._models is not None and self._models.hang)
 
     def _release(self) -> None:
         for camera in self._cameras:
@@ -151,6 +154,7 @@ class PoseEstimationNode(LifecycleNode):
         if self._models is not None:
             self._models.close()
             self._models = None
+            return_free_memory()
 
     # Frames
 
@@ -159,7 +163,8 @@ class PoseEstimationNode(LifecycleNode):
             taken = self._mailboxes.take(timeout_s=0.2)
             if taken is not None:
                 index, job = taken
-                self._cameras[index].answer(job, cancel)
+                with self._answering:  # one at a time, also where the last thread is not yet done
+                    self._cameras[index].answer(job, cancel)
 
     # Parameters, services, diagnostics
 

@@ -1,6 +1,7 @@
 """Plays a rosbag2 of images with simulated time, as `ros2 bag play --clock` does.
 
-Reliable and without a limit to the history, so that a slow subscriber loses nothing.
+Reliable and without a limit to the history, so that a slow subscriber loses nothing. With
+`--rate R` in R times its own time, else as fast as it goes.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ def write_bag(path: Path, frames: list, fps: float) -> Path:
     return path
 
 
+def _option(name: str, default: str) -> str:
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else default
+
+
 def main() -> None:
     import rclpy
     from builtin_interfaces.msg import Time
@@ -42,7 +47,8 @@ def main() -> None:
     from rosgraph_msgs.msg import Clock
     from sensor_msgs.msg import Image
 
-    loops = int(sys.argv[sys.argv.index("--loops") + 1]) if "--loops" in sys.argv else 1
+    loops = int(_option("--loops", "1"))
+    rate = float(_option("--rate", "inf"))
     rclpy.init(args=sys.argv)
     node = rclpy.create_node("bag_player")
     qos = QoSProfile(history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE)
@@ -52,9 +58,13 @@ def main() -> None:
         time.sleep(0.02)
     time.sleep(0.5)
     for _ in range(loops):
+        began, first_ns = time.monotonic(), None
         with Reader(Path(sys.argv[1])) as reader:
             for _connection, stamp_ns, data in reader.messages():
                 recorded = STORE.deserialize_cdr(data, TYPE)
+                first_ns = stamp_ns if first_ns is None else first_ns
+                due = began + (stamp_ns - first_ns) * 1e-9 / rate
+                time.sleep(max(0.0, due - time.monotonic()))
                 stamp = Time(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
                 clock.publish(Clock(clock=stamp))
                 message = Image(height=recorded.height, width=recorded.width, encoding="bgr8")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
+import pytest
 from pose_estimation_ros.msg import PersonPose, PoseArray
 from processes import Rig
 from replay import write_bag
@@ -12,11 +14,13 @@ from replay import write_bag
 HERE = Path(__file__).resolve().parent
 
 
-def _replay(rig: Rig, bag: Path, frames: int, run: int, **parameters: object) -> list[PoseArray]:
-    """Plays a bag with simulated time to a fresh node; its answers."""
+def _replay(
+    rig: Rig, bag: Path, frames: int, run: int, *options: str, **parameters: object
+) -> list[PoseArray]:
+    """Plays a bag with simulated time to a fresh node; its answers, at least so many."""
     rig.client.poses.clear()
     node = rig.start_node(use_sim_time=True, **parameters)
-    command = [sys.executable, str(HERE / "replay.py"), str(bag)]
+    command = [sys.executable, str(HERE / "replay.py"), str(bag), *options]
     player = rig.start([*command, "--ros-args", "-r", f"__ns:={rig.namespace}"], f"replay-{run}")
     rig.client.spin_until(lambda: not player.running and len(rig.client.poses) >= frames, 120)
     assert player.wait() == 0, player.output
@@ -48,17 +52,62 @@ def test_a_bag_gives_the_same_poses_twice(rig: Rig, scene_frames: list, tmp_path
     assert [_content(m) for m in runs[0]] == [_content(m) for m in runs[1]]
 
 
+def _clip(path: Path, start: int, end: int) -> list:
+    """Frames of a video."""
+    from pose_estimation_ros.cli.sources import VideoSource
+
+    return list(itertools.islice(VideoSource(str(path)).frames(), start, end))
+
+
 def test_a_bag_of_a_real_clip_gives_the_same_poses_twice(
     rig: Rig, shared: Path, tmp_path: Path
 ) -> None:
-    from pose_estimation_ros.cli.sources import VideoSource
-
-    source = VideoSource(str(shared / "clips" / "one_by_one.mp4"))
-    frames = [pixels for _, pixels in zip(range(120), source.frames(), strict=False)]
-    bag = write_bag(tmp_path / "bag", frames, source.fps)
+    frames = _clip(shared / "clips" / "one_by_one.mp4", 60, 180)
+    bag = write_bag(tmp_path / "bag", frames, fps=10)
     runs = [_replay(rig, bag, 120, run, pipeline="v4", every_frame=True) for run in range(2)]
     assert [len(run) for run in runs] == [120, 120]
     assert [_content(m) for m in runs[0]] == [_content(m) for m in runs[1]]
+    assert any(message.poses for message in runs[0])
+
+
+def _stamp_s(message: PoseArray) -> float:
+    return message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+
+
+def test_live_an_identity_holds_through_a_persons_pass(
+    rig: Rig, shared: Path, tmp_path: Path
+) -> None:
+    """Somebody walks through, nobody is there for four seconds, somebody else comes."""
+    first, fps = 50, 10
+    frames = _clip(shared / "clips" / "one_by_one.mp4", first, 262)
+    bag = write_bag(tmp_path / "bag", frames, fps)
+    detector = shared / "models" / "yolox_nano.onnx"
+    parameters = {"pipeline": "v4", "yolo_model": detector, "runtime": "onnxruntime"}
+    answers = _replay(rig, bag, 60, 0, "--rate", "2", **parameters)
+    seen = [
+        (first + round((_stamp_s(answer) - 1000) * fps), person.track_id)
+        for answer in answers
+        for person in answer.poses
+    ]
+    passes = [{i for frame, i in seen if a <= frame <= b} for a, b in ((66, 192), (234, 262))]
+    assert [len(ids) for ids in passes] == [1, 1], passes
+    assert passes[0] != passes[1]
+    assert not [frame for frame, _ in seen if 200 <= frame <= 225]
+
+
+@pytest.mark.parametrize("rate", ["0.1", "10"])
+def test_a_bag_at_another_rate_keeps_its_stamps(
+    rig: Rig, scene_frames: list, tmp_path: Path, rate: str
+) -> None:
+    """What is measured in the bag's time is the same at any rate: ages, identities, states."""
+    bag = write_bag(tmp_path / "bag", scene_frames[:12], fps=15)
+    answers = _replay(rig, bag, 12, 0, "--rate", rate, pipeline="v4", every_frame=True)
+    stamps = [_stamp_s(answer) for answer in answers]
+    assert stamps == pytest.approx([1000 + index / 15 for index in range(12)])
+    assert {p.track_id for p in answers[-1].poses} == {p.track_id for p in answers[0].poses}
+    # By the node's clock, which is the bag's: no image came before it was taken or long after.
+    # At tenfold speed several may have been taken by the time that one is looked at.
+    assert all(-1 <= answer.times.age_at_receipt < 900 for answer in answers)
 
 
 def test_a_bag_that_starts_again_starts_identities_anew(
@@ -73,3 +122,13 @@ def test_a_bag_that_starts_again_starts_identities_anew(
     first = {p.track_id for m in rig.client.poses[:15] for p in m.poses}
     second = {p.track_id for m in rig.client.poses[15:] for p in m.poses}
     assert first and second and not first & second
+
+
+def test_live_at_tenfold_speed_frames_are_dropped_and_counted(
+    rig: Rig, scene_frames: list, tmp_path: Path
+) -> None:
+    bag = write_bag(tmp_path / "bag", scene_frames * 8, fps=30)
+    answers = _replay(rig, bag, 1, 0, "--rate", "10", pipeline="v4")
+    assert answers[-1].dropped == answers[-1].sequence + 1 - len(answers)
+    stamps = [_stamp_s(answer) for answer in answers]
+    assert stamps == sorted(set(stamps))

@@ -86,7 +86,7 @@ class WorkerPool:
         self._pool = self._make()
         self._lock = threading.Lock()
         self._busy_s = 0.0
-        self._most = workers
+        self.most = workers
 
     @property
     def busy_s(self) -> float:
@@ -115,8 +115,8 @@ class WorkerPool:
                 with self._lock:
                     self._busy_s += time.perf_counter() - began
 
-        if self._most < self.workers:  # here, as another thread could be just handing out work
-            self._give_up(self._most)
+        if self.most < self.workers:  # here, as another thread could be just handing out work
+            self._give_up(self.most)
         pool = self._pool
         if pool is None or len(items) == 1:
             return [one(item) for item in items]
@@ -135,7 +135,7 @@ class WorkerPool:
 
     def shrink(self, workers: int) -> None:
         """From the next call of `map` on there are no more workers than that."""
-        self._most = workers
+        self.most = workers
 
     def _give_up(self, workers: int) -> None:
         pool = self._pool

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pose_estimation_ros.engine.memory import return_free_memory
 from pose_estimation_ros.engine.metrics import resident_mb
-from pose_estimation_ros.engine.stages import Models
+from pose_estimation_ros.engine.stages import Models, PipelineOptions
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 3.0  # from one step to the next, so that its effect shows
@@ -28,7 +28,9 @@ class MemoryBudget:
         self._given_up: list[str] = []
         self._next_step_s = 0.0
 
-    def check(self, limit_mb: float, models: Models | None) -> tuple[float, str]:
+    def check(
+        self, limit_mb: float, models: Models | None, options: PipelineOptions
+    ) -> tuple[float, str]:
         """The memory in MB, and where it is over the limit (0: none) a line that says so."""
         if models is not (self._models and self._models()):
             self._models = weakref.ref(models) if models else None
@@ -40,7 +42,11 @@ class MemoryBudget:
         memory_mb = resident_mb()
         if memory_mb <= limit_mb:
             return memory_mb, self._shed_text()
-        if self._clock() >= self._next_step_s and models is not None and self._shed(models):
+        if (
+            self._clock() >= self._next_step_s
+            and models is not None
+            and self._shed(models, options)
+        ):
             self._next_step_s = self._clock() + _PATIENCE_S
             _log.warning(
                 "memory %.0f MB is over max_memory_mb %.0f: %s",
@@ -50,15 +56,18 @@ class MemoryBudget:
         shed = self._shed_text() or "nothing to give up"
         return memory_mb, f"{text}: {shed}"
 
-    def _shed(self, models: Models) -> bool:
+    def _shed(self, models: Models, options: PipelineOptions) -> bool:
         """Gives up the next thing; False where nothing is left."""
-        if models.workers.workers > 1:
+        step = ""
+        if options.reuse.cache_size > 0:
+            options.reuse.cache_size = 0
+            step = "no poses are cached any more"
+        elif models.workers.most > 1:
+            step = f"{models.workers.most} workers became one"
             models.workers.shrink(1)
-            step = f"{models.workers.workers} workers became one"
-            if step not in self._given_up:
-                self._given_up.append(step)
-                return True
-        return False
+        if step and step not in self._given_up:
+            self._given_up.append(step)
+        return bool(step)
 
     def _shed_text(self) -> str:
         return ", ".join(self._given_up)

@@ -43,6 +43,7 @@ from pose_estimation_ros.ros.visuals import Visuals
 
 OUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
 _OLD_DEPTH_S = 0.2
+_JITTER_S = 0.1
 _REPEAT_S = 10.0
 
 
@@ -127,6 +128,7 @@ class Camera:
         self._model: CameraModel | None = None
         self._depth: ImageMsg | None = None
         self._next_due_s = 0.0
+        self._last_stamp_s = -math.inf
         self._explained = ""
         self._arrivals = Arrivals()
         self.statistics = CameraStatistics()
@@ -244,7 +246,7 @@ class Camera:
         image = self._decode(job.message)
         times["decode"] = (time.perf_counter() - lap) * 1e3
         header = job.message.header
-        stamp_s = _seconds(header.stamp) or job.received_ns * 1e-9
+        stamp_s = self._steady(_seconds(header.stamp) or job.received_ns * 1e-9)
         frame = Frame(image, stamp_s, self._model, self._depth_for(stamp_s))
         result = self.pipeline.process(frame, cancel)
         times["detect"], times["pose"] = result.times.detect_ms, result.times.pose_ms
@@ -266,6 +268,19 @@ class Camera:
         if self._transforms is not None:
             self._transforms.publish(header, result)
         self._visuals.publish(header, image, result)
+
+    def _steady(self, stamp_s: float) -> float:
+        """The stamp for tracking; where time starts again, as a bag does, so do the identities.
+
+        Stamps of drivers that take them from two clocks go back and forth a little.
+        """
+        if stamp_s < self._last_stamp_s:
+            if self._last_stamp_s - stamp_s < _JITTER_S:
+                return self._last_stamp_s
+            assert self.pipeline is not None
+            self.pipeline.reset()
+        self._last_stamp_s = stamp_s
+        return stamp_s
 
     def _decode(self, message: Any) -> Image:
         decode: Any = to_image_compressed if self._settings.compressed else to_image

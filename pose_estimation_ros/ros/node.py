@@ -230,6 +230,7 @@ class PoseEstimationNode(LifecycleNode):
         message.header.stamp = self.get_clock().now().to_msg()
         name = self.get_fully_qualified_name()
         budget = float(self.get_parameter("max_memory_mb").value)
-        message.status.append(self._monitor.status(name, self._active, budget, self._models))
+        status = self._monitor.status(name, self._active, budget, self._models, self._options)
+        message.status.append(status)
         message.status += [camera.report(self._active, self._models) for camera in self._cameras]
         self._diagnostics.publish(message)

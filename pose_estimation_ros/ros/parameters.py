@@ -132,7 +132,7 @@ SPECS = (
     Spec(
         "max_memory_mb",
         0.0,
-        "Memory budget: over it the node warns and gives up workers; 0: none.",
+        "Memory budget: over it the node warns, and gives up cache and workers; 0: none.",
         True,
         0.0,
         1e6,

@@ -9,7 +9,7 @@ import psutil
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from pose_estimation_ros.engine.gpu import Gpu
-from pose_estimation_ros.engine.stages import Models
+from pose_estimation_ros.engine.stages import Models, PipelineOptions
 from pose_estimation_ros.ros.budget import MemoryBudget
 from pose_estimation_ros.ros.diagnostics import STALE, WARN, Report
 
@@ -25,11 +25,16 @@ class ProcessMonitor:
         self._worked: tuple[float, float] = (time.monotonic(), 0.0)
 
     def status(
-        self, name: str, active: bool, max_memory_mb: float, models: Models | None
+        self,
+        name: str,
+        active: bool,
+        max_memory_mb: float,
+        models: Models | None,
+        options: PipelineOptions,
     ) -> DiagnosticStatus:
         """Memory against its budget, CPU, the models in use."""
         report = Report(f"{name}: process")
-        memory, problem = self._budget.check(max_memory_mb, models)
+        memory, problem = self._budget.check(max_memory_mb, models, options)
         if max_memory_mb > 0:
             report.add("memory budget (MB)", max_memory_mb)
         if problem:

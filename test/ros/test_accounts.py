@@ -10,7 +10,7 @@ import pytest
 
 from pose_estimation_ros.engine.cancel import CancelToken
 from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.engine.stages import Models
+from pose_estimation_ros.engine.stages import Models, PipelineOptions
 from pose_estimation_ros.engine.types import JointEstimates, Poses
 from pose_estimation_ros.engine.workers import WorkerPool
 from pose_estimation_ros.ros.arrivals import Arrivals
@@ -85,20 +85,27 @@ def test_workers_account_for_their_time_and_shrink_between_frames() -> None:
     pool.close()
 
 
-def test_over_the_budget_workers_are_given_up(embedded_models: Models) -> None:
+def test_over_the_budget_the_cache_and_then_workers_are_given_up(
+    embedded_models: Models,
+) -> None:
     now = 0.0
-    budget = MemoryBudget(lambda: now)
+    budget, options = MemoryBudget(lambda: now), PipelineOptions()
     pool = WorkerPool(2)
     models = Models(embedded_models.detector, embedded_models.pose, pool)
-    memory_mb, problem = budget.check(0.0, models)
+    memory_mb, problem = budget.check(0.0, models, options)
     assert memory_mb > 1 and not problem
-    _, problem = budget.check(1.0, models)
-    assert "is over 1 MB" in problem and "2 workers became one" in problem
+    problem = budget.check(1.0, models, options)[1]
+    assert "is over 1 MB: no poses are cached any more" in problem
+    assert options.reuse.cache_size == 0 and pool.most == 2
+    assert budget.check(1.0, models, options)[1] and pool.most == 2, "one thing after another"
+    now += 60
+    assert "2 workers became one" in budget.check(1.0, models, options)[1]
     pool.map(str, [1, 2], CancelToken())
     assert pool.workers == 1
     now += 60
-    assert "2 workers became one" in budget.check(1.0, models)[1]
-    assert budget.check(1e6, models)[1] == "2 workers became one", "it stays so, and is told"
+    told = "no poses are cached any more, 2 workers became one"
+    assert budget.check(1.0, models, options)[1].endswith(told)
+    assert budget.check(1e6, models, options)[1] == told, "it stays so, and is told"
     pool.close()
 
 

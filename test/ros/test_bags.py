@@ -110,18 +110,19 @@ def test_a_bag_at_another_rate_keeps_its_stamps(
     assert all(-1 <= answer.times.age_at_receipt < 900 for answer in answers)
 
 
-def test_a_bag_that_starts_again_starts_identities_anew(
-    rig: Rig, scene_frames: list, tmp_path: Path
+@pytest.mark.parametrize("pipeline", ["v3", "v4"])
+def test_a_bag_that_starts_again_starts_identities_and_smoothing_anew(
+    rig: Rig, scene_frames: list, tmp_path: Path, pipeline: str
 ) -> None:
     bag = write_bag(tmp_path / "bag", scene_frames, fps=30)
-    rig.start_node(use_sim_time=True, pipeline="v4", every_frame=True)
-    command = [sys.executable, str(HERE / "replay.py"), str(bag), "--loops", "2"]
-    player = rig.start([*command, "--ros-args", "-r", f"__ns:={rig.namespace}"], "replay")
-    rig.client.spin_until(lambda: len(rig.client.poses) == 30, 60)
-    assert player.wait() == 0, player.output
-    first = {p.track_id for m in rig.client.poses[:15] for p in m.poses}
-    second = {p.track_id for m in rig.client.poses[15:] for p in m.poses}
+    parameters = {"pipeline": pipeline, "every_frame": True, "enable_smoothing": True}
+    answers = _replay(rig, bag, 30, 0, "--loops", "2", **parameters)
+    rounds = answers[:15], answers[15:]
+    first, second = ({p.track_id for m in part for p in m.poses} for part in rounds)
     assert first and second and not first & second
+    # Nothing of the first round is left in the second.
+    for one, other in zip(*rounds, strict=True):
+        assert [_joints(p) for p in one.poses] == [_joints(p) for p in other.poses]
 
 
 def test_live_at_tenfold_speed_frames_are_dropped_and_counted(

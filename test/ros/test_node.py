@@ -255,8 +255,15 @@ def test_tf_without_its_messages_says_what_to_install(rig: Rig) -> None:
     assert "'publish_tf' needs tf2_msgs: apt install" in node.output
 
 
-def test_a_memory_budget_is_watched(rig: Rig) -> None:
-    rig.start_node(pipeline="v3", max_memory_mb=20.0)
-    rig.client.spin_until(
-        lambda: "is over 20 MB" in rig.client.latest_values(": process").get("message", "")
-    )
+def test_over_a_memory_budget_the_node_warns_and_gives_up_what_it_can(rig: Rig) -> None:
+    node = rig.start_node(pipeline="v4", num_workers=2, threads=2, max_memory_mb=20.0)
+    rig.start_camera("--seconds", "20")
+
+    def message() -> str:
+        return str(rig.client.latest_values(": process").get("message", ""))
+
+    rig.client.spin_until(lambda: "is over 20 MB" in message() and "cached" in message())
+    rig.client.spin_until(lambda: "2 workers became one" in message())
+    rig.client.spin_until(lambda: rig.client.latest_values(": process")["workers"] == "1")
+    _await_poses(rig, 5)
+    assert node.output.count("is over max_memory_mb 20") == 2, node.output

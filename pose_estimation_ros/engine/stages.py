@@ -32,7 +32,7 @@ from pose_estimation_ros.engine.types import (
     Poses,
     StageTimes,
 )
-from pose_estimation_ros.engine.workers import WorkerPool, chunk_sizes
+from pose_estimation_ros.engine.workers import Helpers, WorkerPool, chunk_sizes
 
 # The model, what is known already by person, whose joints are fresh (n,), and those joints.
 _Estimates = tuple[TopDownPose, list[JointEstimates | None], AnyArray, JointEstimates]
@@ -61,6 +61,7 @@ class Models:
     root_depth: FallbackChain[RootDepth] = field(
         default_factory=lambda: FallbackChain("root depth", [Rung(BoxDepth.name, BoxDepth)])
     )
+    background: Helpers = field(default_factory=lambda: Helpers(1, "pose_background"))
 
     def load(self) -> None:
         """Loads the best usable detector and pose model now rather than at the first image.
@@ -128,6 +129,7 @@ class Models:
 
     def close(self) -> None:
         self.workers.close()
+        self.background.close()
         for chain in self.chains:
             chain.close()
 

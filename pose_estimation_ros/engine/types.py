@@ -51,12 +51,15 @@ class Frame:
 
     `stamp_s` is the time of capture in seconds of any steady clock (it drives tracking and
     smoothing). `depth_m` is an aligned depth image, (height, width) in metres, or None.
+    `pixels_stay` promises that nobody changes the pixels after the answer (by drawing on them,
+    say), so that what is looked at later need not be copied.
     """
 
     image: Image
     stamp_s: float = 0.0
     camera: CameraModel | None = None
     depth_m: FloatArray | None = None
+    pixels_stay: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,7 +247,8 @@ class Camera:
         times["decode"] = (time.perf_counter() - lap) * 1e3
         header = job.message.header
         stamp_s = self._steady(_seconds(header.stamp) or job.received_ns * 1e-9)
-        frame = Frame(image, stamp_s, self._model, self._depth_for(stamp_s))
+        depth = self._depth_for(stamp_s)
+        frame = Frame(image, stamp_s, self._model, depth, pixels_stay=True)
         result = self.pipeline.process(frame, cancel)
         times["detect"], times["pose"] = result.times.detect_ms, result.times.pose_ms
         times["track"] = result.times.track_ms

@@ -110,6 +110,24 @@ def test_v3_keeps_to_one_person_and_rarely_detects(
     assert detected <= len(scene_frames) / 5 + 1
 
 
+def test_v3s_answers_do_not_depend_on_what_is_drawn_on_them(
+    embedded_models: Models, scene_frames: list
+) -> None:
+    """Its checks look at a frame after its answer, when a caller may draw on the picture."""
+    answers: list[list[PoseResult]] = []
+    for draw in (False, True):
+        pipeline = V3Pipeline(embedded_models, PipelineOptions(detect_every=2))
+        answers.append([])
+        for index, pixels in enumerate(scene_frames):
+            shown = pixels.copy()
+            answers[-1].append(pipeline.process(_frame(shown, index)))
+            if draw:
+                shown[:] = 0
+    for clean, drawn in zip(*answers, strict=True):
+        np.testing.assert_array_equal(clean.poses.joints.xy, drawn.poses.joints.xy)
+        np.testing.assert_array_equal(clean.poses.boxes, drawn.poses.boxes)
+
+
 @pytest.mark.parametrize("kind", [V3Pipeline, V4Pipeline, HybridPipeline])
 def test_an_empty_wall_has_nobody(kind: type, embedded_models: Models) -> None:
     result = kind(embedded_models, PipelineOptions()).process(_frame(WALL))

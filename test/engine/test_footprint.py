@@ -1,0 +1,86 @@
+"""What a frame costs in memory: no copies of the image, nothing that stays behind."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_estimation_ros.engine import (
+    Frame,
+    Image,
+    Models,
+    PipelineOptions,
+    V3Pipeline,
+    V4Pipeline,
+)
+
+FULL_HD = (1920, 1080)
+KINDS = pytest.mark.parametrize("kind", [V3Pipeline, V4Pipeline])
+
+
+def _large(scene_frames: list) -> list:
+    return [cv2.resize(frame, FULL_HD) for frame in scene_frames[:4]]
+
+
+@KINDS
+def test_a_frame_is_never_copied(embedded_models: Models, scene_frames: list, kind: type) -> None:
+    """All that Python allocates while it answers is far smaller than the image."""
+    pipeline = kind(embedded_models, PipelineOptions(detect_every=2))
+    frames = _large(scene_frames)
+    for index in range(8):  # buffers are made now
+        pipeline.process(Frame(Image(frames[index % 4]), index / 30, pixels_stay=True))
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        for index in range(8, 16):
+            result = pipeline.process(
+                Frame(Image(frames[index % 4]), index / 30, pixels_stay=True)
+            )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    persons = len(result.poses)
+    crop = 192 * 192 * 3
+    # The crops in the network's order of colours, the detector's canvas likewise, and change.
+    assert peak - before < (persons + 1) * crop + 700_000 < frames[0].nbytes / 4
+    assert persons == (1 if kind is V3Pipeline else 3)
+
+
+@KINDS
+def test_nothing_stays_behind(embedded_models: Models, scene_frames: list, kind: type) -> None:
+    """Neither Python objects nor array memory grow from frame to frame."""
+    small = [cv2.resize(frame, (320, 180)) for frame in scene_frames]
+    pipeline = kind(embedded_models, PipelineOptions())
+
+    def run(count: int, start: int) -> int:
+        for index in range(start, start + count):
+            pipeline.process(Frame(Image(small[index % len(small)]), index / 30))
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        settled = run(150, 0)
+        assert run(300, 150) - settled < 20_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_allocations_do_not_grow_with_the_image(embedded_models: Models) -> None:
+    """One grey wall in two sizes: nobody is there, so only the detector's part counts."""
+    peaks = []
+    for width, height in ((640, 480), (2560, 1920)):
+        wall = np.full((height, width, 3), 180, np.uint8)
+        pipeline = V4Pipeline(embedded_models, PipelineOptions())
+        for index in range(3):
+            pipeline.process(Frame(Image(wall), index / 30))
+        tracemalloc.start()
+        pipeline.process(Frame(Image(wall), 1.0))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] * 1.1 + 10_000

@@ -75,5 +75,7 @@ class HybridPipeline:
         if many == self._many:
             return
         self._many = many
-        if not many:
+        if many:
+            self._v4.look()
+        else:
             self._v3.follow(self._state.last_boxes)

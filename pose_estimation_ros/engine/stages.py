@@ -47,6 +47,7 @@ class PipelineOptions:
     smoothing: SmoothingOptions = field(default_factory=SmoothingOptions)
     min_pose_score: float = 0.2
     detect_every: int = 10
+    detect_every_many: int = 1
     report_lost: bool = False
     reuse: ReuseOptions = field(default_factory=ReuseOptions)
 

@@ -114,6 +114,14 @@ SPECS = (
         "detect_every", 10, "v3: frames from one look of the detector to the next.", True, 1, 1000
     ),
     Spec(
+        "detect_every_many",
+        1,
+        "v4: likewise; above 1, newcomers wait that long, and boxes follow the poses in between.",
+        True,
+        1,
+        1000,
+    ),
+    Spec(
         "target_fps",
         0.0,
         "Most frames answered a second and camera; 0: no limit.",
@@ -291,6 +299,7 @@ def update_options(node: Node, options: PipelineOptions, hybrid: HybridOptions) 
     options.report_lost = value["report_lost"]
     options.reuse.cache_size = value["cache_size"]
     options.detect_every = value["detect_every"]
+    options.detect_every_many = value["detect_every_many"]
     options.tracking.enabled = value["enable_tracking"]
     options.tracking.reentry_s = value["reentry_time"]
     options.smoothing.enabled = value["enable_smoothing"]

@@ -20,6 +20,7 @@ from pose_estimation_ros.engine import (
     V3Pipeline,
     V4Pipeline,
 )
+from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.types import (
     DEPTH_BOX,
     DEPTH_DEPTH_IMAGE,
@@ -108,6 +109,35 @@ def test_v3_keeps_to_one_person_and_rarely_detects(
         detected += result.times.detect_ms > 0
     assert len(ids) == 1
     assert detected <= len(scene_frames) / 5 + 1
+
+
+def test_v4_may_follow_everyone_between_two_looks(
+    embedded_models: Models, scene_frames: list
+) -> None:
+    every = V4Pipeline(embedded_models, PipelineOptions())
+    seldom = V4Pipeline(embedded_models, PipelineOptions(detect_every_many=5))
+    looked = 0
+    ids: set[int] = set()
+    for index, pixels in enumerate(scene_frames):
+        wanted = every.process(_frame(pixels, index)).poses
+        result = seldom.process(_frame(pixels, index))
+        looked += result.times.detect_ms > 1e-1
+        ids.update(result.poses.track_ids.tolist())
+        assert _photographs_found(result, index) == 3
+        overlap = box_iou(result.poses.boxes, wanted.boxes).max(axis=1)
+        assert (overlap > 0.6).all()
+    assert looked == len(scene_frames) / 5
+    assert len(ids) == 3
+
+
+def test_v4_without_identities_looks_at_every_frame(
+    embedded_models: Models, scene_frames: list
+) -> None:
+    options = PipelineOptions(detect_every_many=5)
+    options.tracking.enabled = False
+    pipeline = V4Pipeline(embedded_models, options)
+    for index, pixels in enumerate(scene_frames[:3]):
+        assert pipeline.process(_frame(pixels, index)).times.detect_ms > 1e-1
 
 
 def test_v3s_answers_do_not_depend_on_what_is_drawn_on_them(

@@ -8,7 +8,6 @@ import importlib.util
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from pose_estimation_ros.engine.errors import PoseEstimationError
 from pose_estimation_ros.engine.gpu import Gpu
 from pose_estimation_ros.models.manifest import packaged_manifest
 from pose_estimation_ros.models.share import version
+from pose_estimation_ros.ros.bridge import why_unusable
 from pose_estimation_ros.ros.dds_profile import VARIABLES, is_configured, packaged_profile
 
 _OK, _NOTE, _FAIL = "ok", "note", "fail"
@@ -181,15 +181,9 @@ def _dds_profile() -> Finding:
 
 
 def _cv_bridge() -> list[Finding]:
-    """In a process of its own, since one built against another NumPy may take it along."""
-    code = "import cv_bridge; cv_bridge.CvBridge()"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    if run.returncode == 0:
+    why = why_unusable()
+    if not why:
         return [Finding("cv_bridge", _OK, "importable (not needed: images are read without it)")]
-    lines = [line for line in run.stderr.splitlines() if line.strip()]
-    why = lines[-1][:160] if lines else f"it ended Python with {run.returncode}"
-    if "numpy" in run.stderr.lower() or "_ARRAY_API" in run.stderr:
-        why += "; it is built against another NumPy: pip install 'numpy<2'"
     text = f"not importable ({why}): no harm, images are read without it"
     return [Finding("cv_bridge", _NOTE, text)]
 

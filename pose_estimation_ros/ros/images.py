@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -13,6 +10,7 @@ import numpy as np
 from pose_estimation_ros.engine.errors import InputError
 from pose_estimation_ros.engine.geometry import CameraModel
 from pose_estimation_ros.engine.types import AnyArray, FloatArray, Image
+from pose_estimation_ros.ros.bridge import cv_bridge
 from pose_estimation_ros.ros.image_header import image_size
 
 if TYPE_CHECKING:
@@ -49,7 +47,6 @@ _ENCODINGS: dict[str, tuple[int, int, int | None]] = {
     "bayer_gbrg16": (1, 2, cv2.COLOR_BayerGR2BGR),
     "bayer_grbg16": (1, 2, cv2.COLOR_BayerGB2BGR),
 }
-_TRIAL_S = 20.0
 _PLANAR = {"nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21}
 _DEPTH = {"16UC1": (np.uint16, 1e-3), "mono16": (np.uint16, 1e-3), "32FC1": (np.float32, 1.0)}
 
@@ -124,29 +121,13 @@ def to_image(msg: ImageMsg, max_pixels: int = MAX_PIXELS) -> Image:
     return Image(_bgr(view if channels > 1 else view[..., 0], conversion))
 
 
-@lru_cache(maxsize=1)
-def _cv_bridge() -> Any:
-    """A CvBridge, None where it cannot be had.
-
-    It is tried in another process first: one built against another NumPy may end the process.
-    """
-    trial = [sys.executable, "-c", "import cv_bridge; cv_bridge.CvBridge()"]
-    try:
-        subprocess.run(trial, check=True, capture_output=True, timeout=_TRIAL_S)
-        from cv_bridge import CvBridge
-
-        return CvBridge()
-    except Exception:  # absent, or built against another NumPy, which fails in many ways
-        return None
-
-
 def _through_cv_bridge(msg: ImageMsg) -> Image:
     """For the encodings that only cv_bridge knows."""
     known = ", ".join([*_ENCODINGS, *_PLANAR])
     hint = f"use one of {known}"
-    bridge = _cv_bridge()
+    bridge, why = cv_bridge()
     if bridge is None:
-        hint += "; cv_bridge, which may know it, is not importable"
+        hint += f"; cv_bridge, which may know it, is not importable ({why})"
         raise InputError(f"image encoding '{msg.encoding}' is not supported: {hint}")
     try:
         return Image(np.asarray(bridge.imgmsg_to_cv2(msg, "bgr8"), np.uint8))

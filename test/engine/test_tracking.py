@@ -1,6 +1,7 @@
 """Identities and smoothing."""
 
 import numpy as np
+import pytest
 
 from pose_estimation_ros.engine.following import BoxFollower
 from pose_estimation_ros.engine.smoothing import Smoother, SmoothingOptions
@@ -75,6 +76,14 @@ def test_smoothing_calms_a_joint_at_rest_and_follows_a_fast_one() -> None:
     moving = np.stack([np.arange(60) * 20.0, np.zeros(60)], axis=1).astype(np.float32)
     lag = moving - _smooth(moving, options)
     assert lag[-1, 0] < 20  # less than one frame behind
+
+
+@pytest.mark.parametrize(("body_heights_a_second", "lag_s"), [(0.01, 0.10), (1.0, 0.024)])
+def test_smoothing_lags_as_the_readme_says(body_heights_a_second: float, lag_s: float) -> None:
+    speed = 200 * body_heights_a_second
+    moving = np.stack([np.arange(600) * speed / 30, np.zeros(600)], axis=1).astype(np.float32)
+    behind = moving[-1, 0] - _smooth(moving, SmoothingOptions(enabled=True))[-1, 0]
+    assert behind / speed == pytest.approx(lag_s, rel=0.05)
 
 
 def test_smoothing_is_off_by_default_and_forgets() -> None:

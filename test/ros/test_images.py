@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.engine.errors import InputError
-from pose_estimation_ros.ros import images
+from pose_estimation_ros.ros import bridge
 from pose_estimation_ros.ros.image_header import image_size
 from pose_estimation_ros.ros.images import to_camera, to_depth, to_image, to_image_compressed
 
@@ -177,7 +177,7 @@ class _Bridge:
 
 
 def test_exotic_encodings_go_through_cv_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pose_estimation_ros.ros.images._cv_bridge", _Bridge)
+    monkeypatch.setattr("pose_estimation_ros.ros.images.cv_bridge", lambda: (_Bridge(), ""))
     values = RNG.integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.float32)
     image = to_image(_message(values, "32FC3"))
     np.testing.assert_array_equal(image.pixels, values.astype(np.uint8))
@@ -201,13 +201,13 @@ def test_a_cv_bridge_of_another_numpy_takes_nothing_with_it(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.delitem(sys.modules, "cv_bridge", raising=False)
-    images._cv_bridge.cache_clear()
+    bridge.cv_bridge.cache_clear()
     try:
         with pytest.raises(InputError, match="cv_bridge"):
             to_image(_message(_noise(HEIGHT, WIDTH, 12), "32FC3"))
         assert to_image(_message(_noise(HEIGHT, WIDTH, 3), "bgr8")).pixels.shape[2] == 3
     finally:
-        images._cv_bridge.cache_clear()
+        bridge.cv_bridge.cache_clear()
 
 
 @pytest.mark.parametrize("extension", [".jpg", ".png", ".webp"])

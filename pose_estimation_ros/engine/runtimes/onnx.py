@@ -11,6 +11,9 @@ from pose_estimation_ros.engine.errors import ModelError, RuntimeMissingError
 from pose_estimation_ros.engine.runtimes.base import TensorSpec
 from pose_estimation_ros.engine.types import AnyArray
 
+# For programs that imported the library before this package could switch its reports off.
+onnxruntime.disable_telemetry_events()
+
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,

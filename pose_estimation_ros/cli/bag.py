@@ -143,6 +143,7 @@ class _BagJob:
         self._asked, self._images = list(args.topic), bool(args.images)
         self._topics: dict[str, _Topic] = {}
         self._cameras: dict[str, CameraModel | None] = {}
+        self._bad_cameras: set[str] = set()
         if reader.counts:
             self._check_topics()
 
@@ -212,8 +213,14 @@ class _BagJob:
             raise InputError(f"no image of bag '{self._reader.path}' is usable: {bad[0].reason}")
 
     def _take_camera(self, message: BagMessage) -> None:
-        info = typestore().deserialize_cdr(message.data, CAMERA_INFO)
-        self._cameras[_namespace(message.topic)] = to_camera(info)
+        camera = None
+        try:
+            camera = to_camera(typestore().deserialize_cdr(message.data, CAMERA_INFO))
+        except Exception as error:  # broken bytes fail in many ways
+            if message.topic not in self._bad_cameras:
+                print(f"{message.topic}: no positions: {error}", file=sys.stderr)
+            self._bad_cameras.add(message.topic)
+        self._cameras[_namespace(message.topic)] = camera
 
     def _topic(self, message: BagMessage) -> _Topic:
         if message.topic not in self._topics:

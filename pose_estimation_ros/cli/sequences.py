@@ -97,11 +97,11 @@ class BagSequence:
         """Every image, and when it was taken, in s."""
         with BagReader(self._path) as reader:
             for message in reader.messages(self._wanted):
-                received = typestore().deserialize_cdr(message.data, message.kind)
                 decode = to_image if message.kind == _IMAGE else to_image_compressed
                 try:
+                    received = typestore().deserialize_cdr(message.data, message.kind)
                     image = decode(received)
-                except InputError:
+                except Exception:  # broken bytes fail in many ways
                     continue
                 stamp = received.header.stamp
                 yield image, stamp.sec + stamp.nanosec * 1e-9 or message.stamp_ns * 1e-9

@@ -35,6 +35,7 @@ from pose_estimation_ros.ros.images import (
     to_image_compressed,
 )
 from pose_estimation_ros.ros.interop import AnnotationMessages, DetectionMessages
+from pose_estimation_ros.ros.logs import Throttle, without_figures
 from pose_estimation_ros.ros.messages import PoseArrayBuilder
 from pose_estimation_ros.ros.silence import SILENCE_S, Situation, Subscription, explain
 from pose_estimation_ros.ros.statistics import CameraStatistics
@@ -127,6 +128,8 @@ class Camera:
         self._builder = PoseArrayBuilder()
         self._model: CameraModel | None = None
         self._depth: ImageMsg | None = None
+        self._model_size = (0, 0)
+        self._throttle = Throttle(_REPEAT_S)
         self._next_due_s = 0.0
         self._last_stamp_s = -math.inf
         self._explained = ""
@@ -211,8 +214,12 @@ class Camera:
             self.statistics.dropped("replaced by a newer one")
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self._model = to_camera(message)
         self._arrivals.announced()
+        try:
+            self._model, self._model_size = to_camera(message), (message.width, message.height)
+        except InputError as error:
+            self._model = None
+            self._warn(f"{error}; until then there are no positions")
 
     def _on_depth(self, message: ImageMsg) -> None:
         self._depth = message  # converted only for the images that are answered
@@ -228,13 +235,11 @@ class Camera:
             self._warn(f"{self.topic}: {error}")
         except ModelError as error:
             self.statistics.dropped("model failed")
-            self._node.get_logger().error(str(error), throttle_duration_sec=_REPEAT_S)
+            self._error(str(error))
         except Exception as error:  # the node lives on whatever one frame did
             self.statistics.dropped("internal error")
-            self._node.get_logger().error(
-                f"frame {job.sequence} of {self.topic} failed: {type(error).__name__}: {error}",
-                throttle_duration_sec=_REPEAT_S,
-            )
+            name = type(error).__name__
+            self._error(f"frame {job.sequence} of {self.topic} failed: {name}: {error}")
 
     def _answer(self, job: Job, cancel: CancelToken) -> None:
         assert self.pipeline is not None
@@ -248,7 +253,7 @@ class Camera:
         header = job.message.header
         stamp_s = self._steady(_seconds(header.stamp) or job.received_ns * 1e-9)
         depth = self._depth_for(stamp_s)
-        frame = Frame(image, stamp_s, self._model, depth, pixels_stay=True)
+        frame = Frame(image, stamp_s, self._model_for(image), depth, pixels_stay=True)
         result = self.pipeline.process(frame, cancel)
         times["detect"], times["pose"] = result.times.detect_ms, result.times.pose_ms
         times["track"] = result.times.track_ms
@@ -287,6 +292,17 @@ class Camera:
         decode: Any = to_image_compressed if self._settings.compressed else to_image
         return decode(message, self.max_pixels)
 
+    def _model_for(self, image: Image) -> CameraModel | None:
+        # Intrinsics of another size would put everybody in the wrong place.
+        model, size = self._model, self._model_size
+        if model is None or size in ((0, 0), (image.width, image.height)):
+            return model
+        self._warn(
+            f"{self.topic}: camera_info is for {size[0]}x{size[1]} px, the image has "
+            f"{image.width}x{image.height}: no positions until they agree"
+        )
+        return None
+
     def _depth_for(self, stamp_s: float) -> FloatArray | None:
         message = self._depth
         # A depth image of another moment would put the person where they were.
@@ -299,7 +315,12 @@ class Camera:
             return None
 
     def _warn(self, text: str) -> None:
-        self._node.get_logger().warning(text, throttle_duration_sec=_REPEAT_S)
+        if self._throttle.passes(text):
+            self._node.get_logger().warning(text)
+
+    def _error(self, text: str) -> None:
+        if self._throttle.passes(text):
+            self._node.get_logger().error(text)
 
     def report(self, active: bool, models: Models | None) -> Any:
         """The diagnostic status; a new reason for silence is one line in the log, too."""
@@ -315,7 +336,7 @@ class Camera:
             report.raise_to(STALE, "inactive: activate the node")
             return report.status("")
         reason = explain(self._situation(source, models))
-        if reason != self._explained and _subject(reason) != _subject(self._explained):
+        if without_figures(reason) != without_figures(self._explained):
             if reason:
                 self._node.get_logger().warning(f"{self.name or 'camera'}: {reason}")
             else:
@@ -337,11 +358,6 @@ class Camera:
             chains=models.states() if models else {},
             unprofiled=partial(dds_profile.unprofiled, self._node, publishers),
         )
-
-
-def _subject(reason: str) -> str:
-    """A reason without its figures, which change from second to second."""
-    return "".join(letter for letter in reason if not letter.isdigit())
 
 
 def _seconds(stamp: Any) -> float:

@@ -50,6 +50,7 @@ _ENCODINGS: dict[str, tuple[int, int, int | None]] = {
 _PLANAR = {"nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21}
 _DEPTH = {"16UC1": (np.uint16, 1e-3), "mono16": (np.uint16, 1e-3), "32FC1": (np.float32, 1.0)}
 
+_DISTORTIONS = (4, 5, 8, 12, 14)  # what OpenCV takes: plumb_bob, rational, thin prism, tilted
 # Twice the pixels of 8K video. Beyond it an image is taken for a mistake or an attack.
 MAX_PIXELS = 66_355_200
 
@@ -182,10 +183,25 @@ def to_depth(msg: ImageMsg, max_pixels: int = MAX_PIXELS) -> FloatArray:
 
 
 def to_camera(msg: CameraInfo) -> CameraModel | None:
-    """The intrinsics, None where the driver left them zero (an uncalibrated camera)."""
-    fx, fy, cx, cy = msg.k[0], msg.k[4], msg.k[2], msg.k[5]
-    if not (fx > 0 and fy > 0):
+    """The intrinsics, None where the driver left them zero (an uncalibrated camera).
+
+    Raises:
+        InputError: they are no intrinsics.
+    """
+    fx, fy, cx, cy = (float(msg.k[index]) for index in (0, 4, 2, 5))
+    if fx == 0 and fy == 0:
         return None
     distortion = tuple(float(value) for value in msg.d)
     fisheye = msg.distortion_model in ("equidistant", "fisheye")
+    if not (np.isfinite([fx, fy, cx, cy, *distortion]).all() and fx > 0 and fy > 0):
+        raise InputError(
+            f"camera_info has focal lengths {fx:g} and {fy:g}, centre {cx:g}, {cy:g} and the "
+            f"distortion {list(distortion)}: expected finite numbers: calibrate the camera"
+        )
+    lengths = (4,) if fisheye else _DISTORTIONS
+    if any(distortion) and len(distortion) not in lengths:
+        raise InputError(
+            f"camera_info has {len(distortion)} coefficients for '{msg.distortion_model}', "
+            f"expected {' or '.join(map(str, lengths))}: calibrate the camera"
+        )
     return CameraModel(fx, fy, cx, cy, distortion, fisheye)

@@ -3,7 +3,40 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from typing import Any
+
+_KINDS = 32
+
+
+def without_figures(text: str) -> str:
+    """A line without its digits, which change from one time to the next."""
+    return "".join(letter for letter in text if not letter.isdigit())
+
+
+class Throttle:
+    """Lets every kind of line pass once in a while; lines that differ in figures are one kind.
+
+    What arrives may make lines of ever new kinds, so beyond 32 of them at a time all wait.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._passed_s: dict[str, float] = {}
+
+    def passes(self, text: str) -> bool:
+        """Whether to say it now."""
+        now_s = time.monotonic()
+        kind = without_figures(text)
+        with self._lock:
+            for old in [k for k, s in self._passed_s.items() if now_s - s >= self._seconds]:
+                del self._passed_s[old]
+            if kind in self._passed_s or len(self._passed_s) >= _KINDS:
+                return False
+            self._passed_s[kind] = now_s
+            return True
 
 
 class _ToNode(logging.Handler):

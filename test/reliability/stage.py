@@ -97,13 +97,26 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 30.0, what: str =
     return time.monotonic() - start
 
 
+def start(rig: Rig, command: list[str] | None = None, **parameters: Any) -> Process:
+    """Starts the node, or what `command` starts in its place; does not wait for it."""
+    if command is None:
+        return rig.start_node(wait=False, **parameters)
+    words = [*command, "--ros-args", "-r", f"__ns:={rig.namespace}"]
+    for name, value in parameters.items():
+        words += ["-p", f"{name}:={value}"]
+    return rig.start(words, "node")
+
+
 class Stage:
     """One namespace with a node, a camera publisher here, and a watcher."""
 
-    def __init__(self, rig: Rig, **parameters: object) -> None:
+    def __init__(
+        self, rig: Rig, command: list[str] | None = None, listening: bool = True, **parameters: Any
+    ) -> None:
+        """Starts the node, or what `command` starts in its place."""
         self.rig = rig
         self.namespace = rig.namespace
-        self.node: Process = rig.start_node(wait=False, **parameters)
+        self.node: Process = start(rig, command, **parameters)
         self.watcher = Watcher(rig.namespace)
         make = self.watcher.node.create_publisher
         kind: Any = CompressedImage if parameters.get("compressed") else ImageMsg
@@ -112,22 +125,23 @@ class Stage:
         self.info = make(CameraInfo, "camera_info", _CAMERA)
         self.depth = make(ImageMsg, "depth", _CAMERA)
         self.frames: list[np.ndarray] = []
+        self._clients: dict[str, Any] = {}
         try:
-            self.wait_until_connected()
+            self.wait_until_connected(listening)
         except AssertionError:
             self.close()
             raise
 
-    def wait_until_connected(self, timeout_s: float = 40.0) -> None:
-        """Until the node listens to the camera here, and the watcher hears the node."""
+    def wait_until_connected(self, listening: bool = True, timeout_s: float = 40.0) -> None:
+        """Until the watcher hears the node and (unless it is inactive) the node the camera here."""
 
         def connected() -> bool:
             assert self.node.running, self.node.output
-            return (
+            both = (
                 self.camera.get_subscription_count() > 0
                 and self.watcher.node.count_publishers(f"{self.namespace}/poses") > 0
-                and bool(self.watcher.heard_s)
             )
+            return bool(self.watcher.heard_s) and (both or not listening)
 
         wait_for(connected, timeout_s, "the node does not listen")
 
@@ -192,6 +206,17 @@ class Stage:
         """What the node logged after its log had this length."""
         return self.node.output[since:]
 
+    def call(self, kind: Any, service: str, request: Any, timeout_s: float = 20.0) -> Any:
+        """The response of one of the node's services; None where there is none in time."""
+        client = self._clients.get(service)
+        if client is None:
+            client = self._clients[service] = self.watcher.node.create_client(kind, service)
+            assert client.wait_for_service(20), f"no service {service}"
+        done = threading.Event()
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: done.set())
+        return future.result() if done.wait(timeout_s) else None
+
     @property
     def log_length(self) -> int:
         return len(self.node.output)
@@ -216,7 +241,7 @@ class Stage:
 
 @contextlib.contextmanager
 def open_stage(
-    name: str, folder: Path, frames: list[np.ndarray], **parameters: object
+    name: str, folder: Path, frames: list[np.ndarray], **parameters: Any
 ) -> Iterator[Stage]:
     """A stage that ends with the block."""
     with open_rig(name, folder) as rig:

@@ -65,6 +65,12 @@ def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> in
             running.discard(process)
             sys.stdout.write(said)
             sys.stderr.write("".join(_worth_saying(complaints)))
+            if process.returncode < 0 and not stopped:
+                name = signal.Signals(-process.returncode).name
+                sys.stderr.write(
+                    f"pose_estimation bag: error: bag '{bag}': its process was ended by {name}: "
+                    "did the memory run out? Give it again, with fewer --jobs\n"
+                )
             sys.stdout.flush()
         return process.returncode
 

@@ -230,7 +230,12 @@ class PoseEstimationNode(LifecycleNode):
         message.header.stamp = self.get_clock().now().to_msg()
         name = self.get_fully_qualified_name()
         budget = float(self.get_parameter("max_memory_mb").value)
-        status = self._monitor.status(name, self._active, budget, self._models, self._options)
+        # Two nodes of one name answer each other's services and parameters, by chance.
+        own = (self.get_name(), self.get_namespace())
+        namesakes = self.get_node_names_and_namespaces().count(own) - 1
+        status = self._monitor.status(
+            name, self._active, budget, self._models, self._options, namesakes
+        )
         message.status.append(status)
         message.status += [camera.report(self._active, self._models) for camera in self._cameras]
         self._diagnostics.publish(message)

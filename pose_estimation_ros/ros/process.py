@@ -31,9 +31,14 @@ class ProcessMonitor:
         max_memory_mb: float,
         models: Models | None,
         options: PipelineOptions,
+        namesakes: int = 0,
     ) -> DiagnosticStatus:
-        """Memory against its budget, CPU, the models in use."""
+        """Memory against its budget, CPU, the models in use, other nodes of the same name."""
         report = Report(f"{name}: process")
+        if namesakes > 0:
+            report.raise_to(
+                WARN, f"{namesakes} more node called {name}: rename one with -r __node:=<name>"
+            )
         memory, problem = self._budget.check(max_memory_mb, models, options)
         if max_memory_mb > 0:
             report.add("memory budget (MB)", max_memory_mb)

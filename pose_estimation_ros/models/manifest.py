@@ -92,14 +92,18 @@ class Manifest:
         """
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(f"model manifest {path} cannot be read: {error}") from error
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"model manifest {path} cannot be read: {reason}") from error
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
             raise ConfigError(f"model manifest {path}: expected 'format: {_FORMAT}' and 'models'")
         self.path = path
         self.entries: dict[str, ModelEntry] = {}
-        for name, raw in (content.get("models") or {}).items():
-            self.entries[name] = self._entry(name, raw)
+        models = content.get("models") or {}
+        if not isinstance(models, dict):
+            raise ConfigError(f"model manifest {path}: expected 'models' by name")
+        for name, raw in models.items():
+            self.entries[str(name)] = self._entry(str(name), raw)
 
     def _entry(self, name: str, raw: object) -> ModelEntry:
         where = f"model manifest {self.path}, model '{name}'"
@@ -110,9 +114,12 @@ class Manifest:
             raise ConfigError(f"{where}: {', '.join(sorted(missing))} missing")
         if raw["task"] not in TASKS:
             raise ConfigError(f"{where}: task '{raw['task']}' is none of {', '.join(TASKS)}")
-        file = Path(str(raw["file"]))
-        if file.name != str(raw["file"]):
-            raise ConfigError(f"{where}: file '{file}' must be a plain name beside the manifest")
+        file = str(raw["file"])
+        if file in ("", ".", "..") or Path(file).name != file or not file.isprintable():
+            raise ConfigError(f"{where}: file {file!r} must be a plain name beside the manifest")
+        size, aliases = raw.get("size", 0), raw.get("aliases", ())
+        if not isinstance(size, int) or not isinstance(aliases, list | tuple):
+            raise ConfigError(f"{where}: expected a number of bytes as size, a list as aliases")
         url, page = str(raw.get("url", "")), str(raw.get("page", ""))
         if url and not url.startswith("https://"):
             raise ConfigError(f"{where}: url '{url}' must begin with https://")
@@ -128,11 +135,11 @@ class Manifest:
             default=bool(raw.get("default", False)),
             url=url,
             page=page,
-            size=int(raw.get("size", 0)),
+            size=size,
             member=str(raw.get("member", "")),
             input=str(raw.get("input", "")),
             checksum_source=str(raw.get("checksum_source", "")),
-            aliases=tuple(str(alias) for alias in raw.get("aliases", ())),
+            aliases=tuple(str(alias) for alias in aliases),
             int8=str(raw.get("int8", "")),
         )
 

@@ -16,10 +16,14 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 
 
 def image_size(data: bytes | memoryview) -> tuple[int, int] | None:
-    """Width and height in px of a JPEG, PNG or WebP image; None where it is none of them."""
+    """Width and height in px of a JPEG, PNG or WebP image; None where it is no whole one.
+
+    Whole means for a PNG that its chunks are as long as they say: OpenCV takes memory for what a
+    chunk claims, up to 4 GB, before it reads.
+    """
     head = bytes(data[:32])
     if head.startswith(_PNG):
-        return _of_png(head)
+        return _of_png(data)
     if head.startswith(_JPEG):
         return _of_jpeg(data)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -27,11 +31,22 @@ def image_size(data: bytes | memoryview) -> tuple[int, int] | None:
     return None
 
 
-def _of_png(head: bytes) -> tuple[int, int] | None:
-    if len(head) < 24 or head[12:16] != b"IHDR":
-        return None
-    width, height = struct.unpack_from(">II", head, 16)
-    return width, height
+def _of_png(data: bytes | memoryview) -> tuple[int, int] | None:
+    size, position = None, len(_PNG)
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        following = position + 12 + length
+        if following > len(data) or kind == b"acTL":  # cut off; or animated, of several sizes
+            return None
+        if size is None:
+            if kind != b"IHDR" or length != 13:
+                return None
+            width, height = struct.unpack_from(">II", data, position + 8)
+            size = (width, height)
+        if kind == b"IEND":
+            return size
+        position = following
+    return None
 
 
 def _of_jpeg(data: bytes | memoryview) -> tuple[int, int] | None:

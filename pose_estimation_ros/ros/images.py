@@ -50,9 +50,15 @@ _ENCODINGS: dict[str, tuple[int, int, int | None]] = {
 _PLANAR = {"nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21}
 _DEPTH = {"16UC1": (np.uint16, 1e-3), "mono16": (np.uint16, 1e-3), "32FC1": (np.float32, 1.0)}
 
+_NAME = 40
 _DISTORTIONS = (4, 5, 8, 12, 14)  # what OpenCV takes: plumb_bob, rational, thin prism, tilted
 # Twice the pixels of 8K video. Beyond it an image is taken for a mistake or an attack.
 MAX_PIXELS = 66_355_200
+
+
+def named(text: str) -> str:
+    """What a message calls something, for one line of a log: quoted, escaped and not long."""
+    return repr(text if len(text) <= _NAME else f"{text[:_NAME]}...")
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
@@ -129,12 +135,13 @@ def _through_cv_bridge(msg: ImageMsg) -> Image:
     bridge, why = cv_bridge()
     if bridge is None:
         hint += f"; cv_bridge, which may know it, is not importable ({why})"
-        raise InputError(f"image encoding '{msg.encoding}' is not supported: {hint}")
+        raise InputError(f"image encoding {named(msg.encoding)} is not supported: {hint}")
     try:
         return Image(np.asarray(bridge.imgmsg_to_cv2(msg, "bgr8"), np.uint8))
     except Exception as error:  # CvBridgeError, but also what its C++ part throws
         reason = " ".join(str(error).split())
-        text = f"image encoding '{msg.encoding}' is not supported by cv_bridge either ({reason})"
+        name = named(msg.encoding)
+        text = f"image encoding {name} is not supported by cv_bridge either ({reason})"
         raise InputError(f"{text}: {hint}") from error
 
 
@@ -161,7 +168,7 @@ def to_image_compressed(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> I
         pixels = None
     if pixels is None:
         raise InputError(
-            f"compressed image of {len(data)} bytes, format '{msg.format}', cannot be decoded: "
+            f"compressed image of {len(data)} bytes, format {named(msg.format)}, cannot be decoded: "
             "expected a whole JPEG, PNG or WebP image"
         )
     return Image(np.asarray(pixels, np.uint8))
@@ -175,11 +182,13 @@ def to_depth(msg: ImageMsg, max_pixels: int = MAX_PIXELS) -> FloatArray:
             it has more than `max_pixels`.
     """
     if msg.encoding not in _DEPTH:
-        raise InputError(f"depth encoding '{msg.encoding}' is not supported: use 16UC1 or 32FC1")
+        name = named(msg.encoding)
+        raise InputError(f"depth encoding {name} is not supported: use 16UC1 or 32FC1")
     dtype, metres = _DEPTH[msg.encoding]
     view = _view(msg, np.dtype(dtype).itemsize, msg.height, max_pixels)
     words = _words(view, dtype, bool(msg.is_bigendian))
-    return (words * np.float32(metres)).astype(np.float32, copy=False)
+    with np.errstate(invalid="ignore"):  # any bits may be there, signalling NaNs too
+        return (words * np.float32(metres)).astype(np.float32, copy=False)
 
 
 def to_camera(msg: CameraInfo) -> CameraModel | None:
@@ -201,7 +210,7 @@ def to_camera(msg: CameraInfo) -> CameraModel | None:
     lengths = (4,) if fisheye else _DISTORTIONS
     if any(distortion) and len(distortion) not in lengths:
         raise InputError(
-            f"camera_info has {len(distortion)} coefficients for '{msg.distortion_model}', "
+            f"camera_info has {len(distortion)} coefficients for {named(msg.distortion_model)}, "
             f"expected {' or '.join(map(str, lengths))}: calibrate the camera"
         )
     return CameraModel(fx, fy, cx, cy, distortion, fisheye)

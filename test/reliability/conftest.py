@@ -28,14 +28,13 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def stage(
-    tmp_path_factory: pytest.TempPathFactory, scene_frames: list[np.ndarray]
-) -> Iterator:
+def stage(tmp_path_factory: pytest.TempPathFactory, scene_frames: list[np.ndarray]) -> Iterator:
     """One node for the module's tests, in order; each leaves it well."""
     from stage import open_stage
 
     folder = tmp_path_factory.mktemp("stage")
-    with open_stage(f"stage_{folder.parent.name.replace('-', '_')}", folder, scene_frames,
-                    use_depth=True) as opened:
+    with open_stage(
+        f"stage_{folder.parent.name.replace('-', '_')}", folder, scene_frames, use_depth=True
+    ) as opened:
         opened.good()
         yield opened

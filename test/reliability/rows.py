@@ -66,10 +66,14 @@ def page(previous: str = "") -> str:
     for entry in sorted(ROWS, key=lambda r: _areas().index(r.area)):
         if entry.area != area:
             area = entry.area
-            lines.append(f"## {area}\n\n{_COLUMNS}" if number == 0 else f"\n## {area}\n\n{_COLUMNS}")
+            lines.append(
+                f"## {area}\n\n{_COLUMNS}" if number == 0 else f"\n## {area}\n\n{_COLUMNS}"
+            )
         number += 1
         seen = entry.observed or known.get((entry.fault, entry.expected, entry.test), "")
-        lines.append(f"| {number} | {entry.fault} | {entry.expected} | {seen} | `{entry.test}` |\n")
+        lines.append(
+            f"| {number} | {entry.fault} | {entry.expected} | {seen} | `{entry.test}` |\n"
+        )
     return "".join(lines)
 
 

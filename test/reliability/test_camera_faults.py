@@ -46,8 +46,10 @@ def test_a_camera_is_killed_and_comes_back(stage: Stage) -> None:
             os.kill(camera.pid, signal.SIGKILL)
             stage.watcher.fresh_status()
             took = wait_for(
-                lambda: "no image on" in stage.watcher.status()["message"]
-                or "no publisher on" in stage.watcher.status()["message"],
+                lambda: (
+                    "no image on" in stage.watcher.status()["message"]
+                    or "no publisher on" in stage.watcher.status()["message"]
+                ),
                 15,
                 "the silence was not explained",
             )

@@ -6,17 +6,15 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from lifecycle_msgs.msg import State, Transition
 from processes import Process
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from rows import full_or, row
-from stage import Stage, open_stage, wait_for
+from stage import Stage, wait_for
 from test_model_faults import change, state
 
 AREA = "Whoever controls the node"

@@ -85,9 +85,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize("case", KINDS, ids=lambda case: case[0].fault)
-def test_a_model_fails_and_recovers(
-    faulty: Stage, faults: Path, case: tuple[Row, str]
-) -> None:
+def test_a_model_fails_and_recovers(faulty: Stage, faults: Path, case: tuple[Row, str]) -> None:
     entry, kind = case
     faulty.good()
     mark, images = faulty.log_length, full_or(60, 24)

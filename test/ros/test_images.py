@@ -157,6 +157,30 @@ def test_broken_compressed_images_are_named(data: bytes) -> None:
         to_image_compressed(CompressedImage(format="jpeg", data=data))
 
 
+def test_what_a_message_says_cannot_make_up_log_lines() -> None:
+    message = _message(_noise(HEIGHT, WIDTH, 3), "x\n[INFO] all is well" + "y" * 10_000)
+    with pytest.raises(InputError) as caught:
+        to_image(message)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"d": [0.1, 0.2, 0.3]}, "3 coefficients"),
+        ({"d": [float("nan")] * 5}, "expected finite numbers"),
+        ({"k": [-600.0, 0, 320, 0, 610, 240, 0, 0, 1]}, "expected finite numbers"),
+        ({"d": [0.1] * 5, "distortion_model": "equidistant"}, "expected 4"),
+    ],
+)
+def test_intrinsics_that_are_none_are_named(change: dict, words: str) -> None:
+    info = CameraInfo(k=[600.0, 0, 320, 0, 610, 240, 0, 0, 1], d=[0.0] * 5)
+    for name, value in change.items():
+        setattr(info, name, value)
+    with pytest.raises(InputError, match=words):
+        to_camera(info)
+
+
 def test_camera_info() -> None:
     info = CameraInfo(k=[600.0, 0, 320, 0, 610, 240, 0, 0, 1], d=[0.1, 0.0, 0, 0, 0])
     camera = to_camera(info)
@@ -234,6 +258,20 @@ def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
     raw = ImageMsg(width=60_000, height=60_000, encoding="mono8", step=60_000)
     with pytest.raises(InputError, match="60000x60000 px is over the limit"):
         to_image(raw)
+
+
+def test_a_png_whose_chunks_do_not_fit_reaches_no_decoder() -> None:
+    _, data = cv2.imencode(".png", np.zeros((48, 64, 3), np.uint8))
+    whole = data.tobytes()
+    assert image_size(whole) == (64, 48)
+    for damaged in (
+        whole[:33] + b"\xff\xff\xff\x92" + whole[37:],  # OpenCV would take 4 GB for it
+        whole[:-1],
+        whole[:33] + b"\0\0\0\x08acTL\0\0\0\x01\0\0\0\0\0\0\0\0" + whole[33:],
+    ):
+        assert image_size(damaged) is None
+        with pytest.raises(InputError, match="expected a whole JPEG, PNG or WebP image"):
+            to_image_compressed(CompressedImage(format="png", data=damaged))
 
 
 def test_formats_whose_size_is_not_known_reach_no_decoder() -> None:

@@ -77,6 +77,9 @@ class TopDownPose:
             cv2.warpAffine(image.pixels, affine, (self._width, self._height), dst=crop)
         outputs = self.runtime.run(self._input.tensor(crops, image.order, self._norm))
         xy, scores, z = (part[:n] for part in self._decode(outputs, self._height, self._width))
+        k = len(self.skeleton.joints)
+        if (xy.shape, scores.shape, z.shape) != ((n, k, 2), (n, k), (n, k)):
+            raise ModelError(f"{self.name} gave joints of the shape {xy.shape}, not {(n, k, 2)}")
         if not (np.isfinite(xy).all() and np.isfinite(scores).all()):
             raise ModelError(f"{self.name} gave joints that are not numbers")
         xy = crop_to_image(xy, shown, self._height, self._width)

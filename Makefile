@@ -2,6 +2,7 @@
 # make demo VIDEO=clip.mp4 PIPELINE=v3 [YOLO_MODEL=...] [MODEL_PATH=...]
 # make test            checks, unit and integration tests
 # make bench           speed and memory on this machine; figures in bench_output/
+# make soak            test/reliability at length (20 minutes); writes docs/reliability.md
 # make lint            ruff, mypy and bandit alone
 
 VIDEO ?=
@@ -13,7 +14,7 @@ BENCH_OUTPUT ?= bench_output
 BENCH ?=
 TESTS ?= test
 
-.PHONY: demo bench test lint clean
+.PHONY: demo bench test soak lint clean
 
 demo:
 	@scripts/with_env --with demo pose_estimation demo --pipeline '$(PIPELINE)' --video '$(VIDEO)' \
@@ -31,6 +32,9 @@ bench:
 
 test: lint
 	scripts/with_env --with test python -m pytest $(TESTS)
+
+soak:
+	SOAK=1 WRITE_TABLE=1 scripts/with_env --with test python -m pytest test/reliability
 
 clean:
 	rm -rf .build demo_output bench_output

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pose_estimation_ros.cli.bag_limits import check_chunks
 from pose_estimation_ros.cli.bag_salvage import BagMessage, DamageError, Wanted, salvage
 from pose_estimation_ros.engine.errors import InputError
 
@@ -62,7 +63,7 @@ class BagReader:
         """Opens the bag.
 
         Raises:
-            InputError: it is no bag, or rosbags is not installed.
+            InputError: it is no bag, it would fill the memory, or rosbags is not installed.
         """
         try:
             from rosbags.rosbag2 import Reader
@@ -73,6 +74,9 @@ class BagReader:
         self.seen: dict[str, str] = {}  # every topic met so far, with its type
         self.counts: dict[str, int] = {}  # messages by topic, where the index knows them
         self._reader: Any = None
+        for file in _storage_files(path) if path.exists() else ():
+            if file.suffix == ".mcap":
+                check_chunks(file)
         try:
             reader = Reader(path)
             reader.open()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from pose_estimation_ros.cli.bag_limits import LARGEST_CHUNK, check_chunk
 from pose_estimation_ros.engine.errors import InputError
 
 _MAGIC = b"\x89MCAP0\r\n"
@@ -99,6 +100,7 @@ def _records(file: IO[bytes]) -> Iterator[Any]:
         body = file.read(min(length, _LARGEST_RECORD))
         reader = StreamReader(io.BytesIO(head + body), skip_magic=True, validate_crcs=True)
         if opcode == _CHUNK:
+            check_chunk(body)
             if len(body) < length:
                 yield from _whole_part(body)
                 file.seek(start)
@@ -137,11 +139,12 @@ def _whole_part(body: bytes) -> Iterator[Any]:
     if name == b"zstd":
         import zstandard
 
-        data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        with zstandard.ZstdDecompressor().stream_reader(data) as stream:
+            data = stream.read(LARGEST_CHUNK)
     elif name == b"lz4":
         import lz4.frame
 
-        data = lz4.frame.LZ4FrameDecompressor().decompress(data)
+        data = lz4.frame.LZ4FrameDecompressor().decompress(data, LARGEST_CHUNK)
     yield from _until_end(StreamReader(io.BytesIO(data), skip_magic=True).records)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,10 +99,11 @@ class BagSequence:
         with BagReader(self._path) as reader:
             for message in reader.messages(self._wanted):
                 decode = to_image if message.kind == _IMAGE else to_image_compressed
-                try:
+                image: Image | None = None
+                with contextlib.suppress(Exception):  # broken bytes fail in many ways
                     received = typestore().deserialize_cdr(message.data, message.kind)
                     image = decode(received)
-                except Exception:  # broken bytes fail in many ways
+                if image is None:
                     continue
                 stamp = received.header.stamp
                 yield image, stamp.sec + stamp.nanosec * 1e-9 or message.stamp_ns * 1e-9

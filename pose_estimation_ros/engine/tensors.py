@@ -11,6 +11,8 @@ from pose_estimation_ros.engine.errors import ModelError
 from pose_estimation_ros.engine.runtimes.base import Runtime
 from pose_estimation_ros.engine.types import AnyArray, ByteArray, ChannelOrder
 
+_LARGEST_INPUT_PX = 2**26  # of a whole batch; buffers are made of what a file claims
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -60,6 +62,11 @@ class ImageInput:
             )
         first = spec.shape[1] == 3
         height, width = (spec.shape[2], spec.shape[3]) if first else (spec.shape[1], spec.shape[2])
+        if (spec.shape[0] or 1) * (height or 1) * (width or 1) > _LARGEST_INPUT_PX:
+            raise ModelError(
+                f"{runtime.path}: input '{spec.name}' has the shape {spec.shape}, larger than any "
+                "detector's or pose model's: get the model again"
+            )
         return ImageInput(spec.shape[0], height, width, first, spec.dtype)
 
     def tensor(self, images: ByteArray, order: ChannelOrder, norm: Normalisation) -> AnyArray:

@@ -28,6 +28,8 @@ Show = Callable[[int, int | None], None]
 TIMEOUT_S = 30.0
 _BLOCK = 1 << 16
 _TRIES = 3
+# No model of the kinds that this package runs is larger.
+LARGEST_BYTES = 4 * 2**30
 # Schemes that may be fetched from; the tests add http for a server on this machine.
 _SCHEMES = {"https"}
 
@@ -87,8 +89,9 @@ def _unpack(entry: ModelEntry, part: Path) -> None:
                         raise ModelError(
                             f"model '{entry.name}': there is no {entry.member} in {entry.url}"
                         )
+                    _check_size(entry, archive.getinfo(names[0]).file_size)
                     with archive.open(names[0]) as source, temporary.open("wb") as target:
-                        shutil.copyfileobj(source, target)
+                        shutil.copyfileobj(source, target)  # no more than it said: zipfile checks
             except zipfile.BadZipFile as error:
                 part.unlink(missing_ok=True)
                 raise ModelError(
@@ -142,6 +145,7 @@ def _download_rest(entry: ModelEntry, part: Path, have: int, show: Show) -> None
         have = have if resumed else 0  # a server that knows no ranges sends everything
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length else None
+        _check_size(entry, total or 0)
         if total is not None:
             room = shutil.disk_usage(part.parent).free
             if total - have > room:
@@ -153,9 +157,18 @@ def _download_rest(entry: ModelEntry, part: Path, have: int, show: Show) -> None
             while block := answer.read(_BLOCK):
                 file.write(block)
                 have += len(block)
+                _check_size(entry, have)
                 show(have, total)
         if total is not None and have < total:
             raise http.client.IncompleteRead(b"", total - have)
+
+
+def _check_size(entry: ModelEntry, size: int) -> None:
+    if size > LARGEST_BYTES:
+        raise ModelError(
+            f"model '{entry.name}': {entry.url} gives more than {LARGEST_BYTES / 1e9:.1f} GB, "
+            "which is no model: not fetched"
+        )
 
 
 class _OnlySafeRedirects(urllib.request.HTTPRedirectHandler):

@@ -168,8 +168,8 @@ def to_image_compressed(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> I
         pixels = None
     if pixels is None:
         raise InputError(
-            f"compressed image of {len(data)} bytes, format {named(msg.format)}, cannot be decoded: "
-            "expected a whole JPEG, PNG or WebP image"
+            f"compressed image of {len(data)} bytes, format {named(msg.format)}, cannot be "
+            "decoded: expected a whole JPEG, PNG or WebP image"
         )
     return Image(np.asarray(pixels, np.uint8))
 

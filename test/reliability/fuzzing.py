@@ -1,4 +1,4 @@
-"""How inputs are made up: as many as there is time for, each watched for hanging and for memory."""
+"""How inputs are made up: as many as there is time for, watched for hanging and for memory."""
 
 from __future__ import annotations
 

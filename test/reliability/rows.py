@@ -62,23 +62,18 @@ def full_or(full: int, short: int) -> int:
 def page(previous: str = "") -> str:
     """The page; a row that was not run now keeps what the previous page says of it."""
     known = observations(previous)
-    lines, number, area = [HEAD], 0, ""
-    for entry in sorted(ROWS, key=lambda r: _areas().index(r.area)):
+    areas = list(dict.fromkeys(entry.area for entry in ROWS))
+    entries = sorted(ROWS, key=lambda entry: areas.index(entry.area))
+    lines, area = [HEAD], ""
+    for number, entry in enumerate(entries, 1):
         if entry.area != area:
             area = entry.area
-            lines.append(
-                f"## {area}\n\n{_COLUMNS}" if number == 0 else f"\n## {area}\n\n{_COLUMNS}"
-            )
-        number += 1
+            lines.append(("" if number == 1 else "\n") + f"## {area}\n\n{_COLUMNS}")
         seen = entry.observed or known.get((entry.fault, entry.expected, entry.test), "")
         lines.append(
             f"| {number} | {entry.fault} | {entry.expected} | {seen} | `{entry.test}` |\n"
         )
     return "".join(lines)
-
-
-def _areas() -> list[str]:
-    return list(dict.fromkeys(entry.area for entry in ROWS))
 
 
 def observations(text: str) -> dict[tuple[str, str, str], str]:

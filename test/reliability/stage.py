@@ -133,7 +133,7 @@ class Stage:
             raise
 
     def wait_until_connected(self, listening: bool = True, timeout_s: float = 40.0) -> None:
-        """Until the watcher hears the node and (unless it is inactive) the node the camera here."""
+        """Until the watcher hears the node and, where it listens, the node the camera here."""
 
         def connected() -> bool:
             assert self.node.running, self.node.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -189,7 +190,7 @@ def test_stamps_that_lie(stage: Stage, case: tuple[Row, list]) -> None:
             assert answer.header.stamp == stamp and len(answer.poses) >= 3
             seen.append(ids(answer))
             time.sleep(0.02)
-        changes = sum(before != after for before, after in zip(seen, seen[1:], strict=False))
+        changes = sum(before != after for before, after in itertools.pairwise(seen))
         if "hold" in entry.expected:
             assert changes == 0, seen
         elif "twice" in entry.expected:

@@ -61,8 +61,10 @@ more = {
 entries = st.one_of(st.fixed_dictionaries(fields, optional=more), anything)
 contents = st.one_of(
     st.fixed_dictionaries(
-        {"format": st.sampled_from([1, 1, 1, 2, "1"]),
-         "models": st.one_of(st.dictionaries(names, entries, max_size=3), anything)}
+        {
+            "format": st.sampled_from([1, 1, 1, 2, "1"]),
+            "models": st.one_of(st.dictionaries(names, entries, max_size=3), anything),
+        }
     ),
     anything,
 )
@@ -76,8 +78,10 @@ def test_fuzz_manifests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     @fuzz(short=200, full=1500)
     @given(st.one_of(contents.map(yaml.safe_dump), st.text(max_size=60)))
-    @example("format: 1\nmodels: {m: {task: pose, file: '..', sha256: '', licence: '', "
-             "description: ''}}")
+    @example(
+        "format: 1\nmodels: {m: {task: pose, file: '..', sha256: '', licence: '', "
+        "description: ''}}"
+    )
     @example("format: 1\nmodels: [1, 2]")
     @example("a: &a [1]\nb: &b [*a, *a]\nformat: 1\nmodels: !!python/object/apply:os.system [ls]")
     def run(text: str) -> None:
@@ -135,9 +139,11 @@ def test_fuzz_bags(tmp_path: Path) -> None:
     seen = {"whole": 0, "read up to the damage": 0, "refused": 0}
 
     @fuzz(short=90, full=1000)
-    @given(st.sampled_from(sources).flatmap(
-        lambda file: st.tuples(st.just(file), damaged([contents[file]]))
-    ))
+    @given(
+        st.sampled_from(sources).flatmap(
+            lambda file: st.tuples(st.just(file), damaged([contents[file]]))
+        )
+    )
     def run(case: tuple[Path, bytes]) -> None:
         file, data = case
         file.write_bytes(data)
@@ -169,7 +175,8 @@ def _read(bag: Path) -> str:
 MODELS = row(
     AREA,
     "damaged model files (ONNX)",
-    "one line, or a model that loads; no crash, no hang, memory +1 GB at most (ONNX Runtime folds constants)",
+    "one line, or a model that loads; no crash, no hang, memory +1 GB at most (ONNX Runtime folds "
+    "constants)",
     "fuzz_files::fuzz_model_files",
 )
 

@@ -1,4 +1,4 @@
-"""Image messages that nobody thought of: answered, or refused with one line; never anything else."""
+"""Image messages that nobody thought of: answered, or refused with one line; nothing else."""
 
 from __future__ import annotations
 
@@ -69,9 +69,7 @@ def test_fuzz_image_messages() -> None:
     IMAGES.saw(f"{seen['taken']} taken, {seen['refused']} refused; memory {grown():+.0f} MB")
 
 
-DEPTH = row(
-    AREA, "depth images (`to_depth`)", ANSWER, "fuzz_images::fuzz_depth_messages"
-)
+DEPTH = row(AREA, "depth images (`to_depth`)", ANSWER, "fuzz_images::fuzz_depth_messages")
 
 
 def test_fuzz_depth_messages() -> None:

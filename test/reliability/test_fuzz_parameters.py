@@ -19,7 +19,7 @@ AREA = "Fuzzing"
 PARAMETERS = row(
     AREA,
     "parameter sets: any value of any type for any parameter",
-    "taken where the README allows it, refused with a reason otherwise; every value stays in range",
+    "taken where the README allows it, else refused with a reason; every value stays in range",
     "fuzz_parameters::fuzz_parameter_sets",
 )
 values = st.one_of(

@@ -165,7 +165,8 @@ def test_model_files_change_under_the_node(
 NONE = row(
     AREA,
     "configured and activated with no model at all",
-    "configure fails with one line, activate is refused, the node lives; works once they are there",
+    "configure fails with one line, activate is refused, the node lives; all works once they are "
+    "there",
     "model_faults::no_model_at_all",
 )
 

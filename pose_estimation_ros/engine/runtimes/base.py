@@ -14,6 +14,8 @@ from pose_estimation_ros.engine.types import AnyArray
 
 _FREE_SIDE = 320  # px; stands in for a free height or width where just any size will do
 _HEAD = 64
+# The most that ONNX's own format can hold; what is larger is no model and would fill the memory.
+LARGEST_MODEL = 2 * 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,11 @@ def check_file(path: Path) -> None:
             head = file.read(_HEAD)
     except OSError as error:
         raise ModelError(f"model file {path} cannot be read: {error.strerror}") from error
+    if path.stat().st_size > LARGEST_MODEL:
+        raise ModelError(
+            f"model file {path} has {path.stat().st_size / 2**30:.1f} GB, more than the "
+            f"{LARGEST_MODEL / 2**30:.0f} GB that are loaded: check the path"
+        )
     if not head:
         raise ModelError(f"model file {path} is empty: get it again")
     if head.startswith(b"version https://git-lfs"):

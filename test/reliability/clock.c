@@ -1,9 +1,11 @@
 /* A system clock that jumps for one process: LD_PRELOAD this, and CLOCK_OFFSET names a file that
- * holds the jump, seconds as a 64-bit integer. Waits until a time of day are moved as well. */
+ * holds the jump, seconds as a 64-bit integer. Waits until a time of day follow it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -46,11 +48,27 @@ time_t time(time_t *out) {
   return now.tv_sec;
 }
 
-/* Steady clocks count from the start of the machine, so a large number is a time of day. */
-static struct timespec moved(const struct timespec *until) {
-  struct timespec result = *until;
-  if (result.tv_sec > 1000000000) result.tv_sec -= jump();
-  return result;
+/* Waits until a time of day are cut into short ones, so that a jump shortens or stretches them, as
+ * in the kernel. Steady clocks count from the start of the machine: a large number is a time of
+ * day. */
+static int is_time_of_day(const struct timespec *until) { return until->tv_sec > 1000000000; }
+
+static int passed(const struct timespec *until) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec > until->tv_sec ||
+         (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec);
+}
+
+static struct timespec soon(void) {
+  struct timespec then;
+  syscall(SYS_clock_gettime, CLOCK_REALTIME, &then);
+  then.tv_nsec += 50000000;
+  if (then.tv_nsec >= 1000000000) {
+    then.tv_sec += 1;
+    then.tv_nsec -= 1000000000;
+  }
+  return then;
 }
 
 int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
@@ -58,6 +76,26 @@ int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
   static int (*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
   if (!real) real = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
   if (!real) real = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
-  struct timespec then = moved(until);
-  return real(cond, mutex, &then);
+  if (!is_time_of_day(until)) return real(cond, mutex, until);
+  for (;;) {
+    struct timespec then = soon();
+    int result = real(cond, mutex, &then);
+    if (result != ETIMEDOUT) return result;
+    if (passed(until)) return ETIMEDOUT;
+  }
+}
+
+int sem_timedwait(sem_t *semaphore, const struct timespec *until) {
+  static int (*real)(sem_t *, const struct timespec *);
+  if (!real) real = dlsym(RTLD_NEXT, "sem_timedwait");
+  if (!is_time_of_day(until)) return real(semaphore, until);
+  for (;;) {
+    struct timespec then = soon();
+    int result = real(semaphore, &then);
+    if (result == 0 || errno != ETIMEDOUT) return result;
+    if (passed(until)) {
+      errno = ETIMEDOUT;
+      return -1;
+    }
+  }
 }

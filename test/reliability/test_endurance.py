@@ -14,7 +14,7 @@ from stage import SILENCE_S, Watcher, wait_for
 AREA = "Endurance"
 CAMERAS = ("front", "rear")
 PERSONS = 18
-WARM_UP_S, RUN_S = full_or(60, 4), full_or(360, 12)
+WARM_UP_S, RUN_S = full_or(60, 2), full_or(360, 8)
 # Over so short a run the figures of the short form say little; it rules out only plain leaks.
 SLOPE_MB_PER_HOUR = 1.0 if FULL else 4000.0
 

@@ -19,10 +19,17 @@ from stage import Stage, open_stage, wait_for
 AREA = "The machine around the node"
 HERE = Path(__file__).resolve().parent
 
-CLOCK = row(
+AHEAD = row(
     AREA,
-    "the system clock jumps: a day ahead, back, a day behind, an hour ahead, back",
-    "every image answered; the stamps' age is explained; nothing waits for the clock",
+    "the system clock jumps ahead: an hour, a day",
+    "every image answered; the age of the stamps is explained",
+    "machine_faults::the_system_clock_jumps",
+)
+BACK = row(
+    AREA,
+    "the system clock is set back by seconds",
+    "diagnostics go on; images again once the old time is reached at the latest: until then Fast "
+    "DDS may deliver nothing through shared memory, which the node explains as lost images",
     "machine_faults::the_system_clock_jumps",
 )
 
@@ -32,32 +39,41 @@ def test_the_system_clock_jumps(
 ) -> None:
     library, offset = tmp_path / "clock.so", tmp_path / "offset"
     command = [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", str(library)]
-    subprocess.run([*command, str(HERE / "clock.c"), "-ldl"], check=True)
-    offset.write_bytes(struct.pack("<q", 0))
-    with monkeypatch.context() as patch:
-        patch.setenv("LD_PRELOAD", str(library))
-        patch.setenv("CLOCK_OFFSET", str(offset))
-        opening = open_stage(name, tmp_path, scene_frames)
-        stage = opening.__enter__()
-    try:
+    subprocess.run([*command, str(HERE / "clock.c"), "-ldl", "-lpthread"], check=True)
+    _set(offset, 0)
+    preload = ["env", f"LD_PRELOAD={library}", f"CLOCK_OFFSET={offset}", _executable()]
+    with open_stage(name, tmp_path, scene_frames, command=preload) as stage:
         stage.good()
-        jumps = (86_400, 0, -86_400, 3600, 0)
-        answered, images = 0, full_or(20, 4)
+        answered, images = 0, full_or(40, 4)
         with stage.never_silent() as silence:
-            for jump in jumps:
-                with offset.open("r+b") as file:
-                    file.write(struct.pack("<q", jump))
-                for index in range(images):
+            for jump in (3600, 86_400):
+                _set(offset, jump)
+                for _ in range(images):
                     answer = stage.good()
                     answered += 1
-                    age_s = answer.times.age_at_receipt * 1e-3
-                    assert abs(age_s - jump) < 10, (jump, age_s, index)
-                words = {1: "old", -1: "in the future", 0: "frames a second"}[int(np.sign(jump))]
-                said = wait_for(lambda w=words: w in stage.watcher.status()["message"], 15, words)
-        CLOCK.saw(f"{answered} of {answered} answered, each jump explained; {silence()}")
-        assert said >= 0
-    finally:
-        opening.__exit__(None, None, None)
+                    assert abs(answer.times.age_at_receipt * 1e-3 - jump) < 10, jump
+                wait_for(lambda: "old" in stage.watcher.status()["message"], 15, "no word")
+        AHEAD.saw(f"{answered} of {answered} answered, each jump explained; {silence()}")
+        back_s = full_or(20, 5)
+        with stage.never_silent() as silence:
+            _set(offset, 86_400 - back_s)
+            start = time.monotonic()
+            count = len(stage.poses)
+            while len(stage.poses) < count + 3:
+                assert time.monotonic() - start < back_s + 20, stage.node.output
+                stage.camera.publish(stage.image())
+                time.sleep(0.1)
+            away_s = time.monotonic() - start
+            stage.good()
+        BACK.saw(f"{back_s} s back: images again after {away_s:.1f} s; {silence()}")
+
+
+def _set(offset: Path, seconds: int) -> None:
+    """Moves the clock; in place, since the node has the file in its memory."""
+    if not offset.exists():
+        offset.write_bytes(bytes(8))
+    with offset.open("r+b") as file:
+        file.write(struct.pack("<q", seconds))
 
 
 DISK = row(

@@ -108,7 +108,7 @@ def test_a_storm_of_parameters(stage: Stage, camera: None) -> None:
         count = len(stage.poses)
         wait_for(lambda: len(stage.poses) > count + 5, 20, "no poses after the storm")
         wait_for(lambda: len(stage.poses[-1].poses) >= 3, 20, "nobody after the storm")
-        assert stage.resources()[2] <= threads + 2
+        assert stage.resources()[2] <= threads + 8  # a pool fills up as it is used
     STORM.saw(f"{calls} calls, {rate:.0f} a second, all as expected; {silence()}")
 
 

@@ -30,8 +30,8 @@ STOP = row(
 KILL = row(
     AREA,
     "the node is killed (SIGKILL) and started again under the same name",
-    "the new one answers; where the camera's Fast DDS goes on writing into the shared memory of the "
-    "dead one, the node says that images get lost, and a camera that starts anew is heard",
+    "the new one answers; where the camera's Fast DDS goes on writing into the shared memory of "
+    "the dead one, the node says that images get lost, and a camera that starts anew is heard",
     "signals::a_killed_node_starts_again",
 )
 

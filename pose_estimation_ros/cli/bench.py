@@ -52,13 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if not args.no_node:
-        try:
-            importlib.import_module("rclpy")
-        except ImportError as error:
-            raise PoseEstimationError(
-                f"the node's measurements need ROS 2 ({error}): source it, or use --no-node"
-            ) from error
     runtimes = args.runtime or [
         name for name, module in _MEASURED.items() if importlib.util.find_spec(module)
     ]
@@ -73,16 +66,16 @@ def run(args: argparse.Namespace) -> int:
     print(json.dumps(report["machine"]))
     for row in _engine(args, runtimes):
         report["engine"].append(row)
-    if not args.no_node and not _has_ros():
+    report["summary"] = list(summarise_engine(report["engine"]))
+    node = not args.no_node and _has_ros()
+    if not args.no_node and not node:
         print("the node was not measured: it needs ROS 2 (--no-node hides this)", file=sys.stderr)
-    elif not args.no_node:
+    elif node:
         report["node"] = list(_node(args, runtimes[0]))
     if args.against:
         from pose_estimation_ros.cli.bench_against import against_mediapipe
 
-        report["against"] = list(
-            against_mediapipe(args.size, runtimes[0], 2 * args.seconds, not args.no_node)
-        )
+        report["against"] = list(against_mediapipe(args.size, runtimes[0], 2 * args.seconds, node))
     if args.json:
         try:
             args.json.parent.mkdir(parents=True, exist_ok=True)
@@ -102,6 +95,29 @@ def _has_ros() -> bool:
     except ImportError:
         return False
     return True
+
+
+def summarise_engine(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Prints and gives, a runtime each: what the engine adds to the networks, and what a person
+    costs beyond the first."""
+    for runtime in dict.fromkeys(row["runtime"] for row in rows):
+        mine = [r for r in rows if r["runtime"] == runtime and r["size"] == rows[0]["size"]]
+        v3 = [r for r in mine if r["pipeline"] == "v3"]
+        v4 = sorted((r for r in mine if r["pipeline"] == "v4"), key=lambda r: int(r["persons"]))
+        p50 = {id(row): row["latency_ms"]["total"]["p50"] for row in mine}
+        summary: dict[str, Any] = {"runtime": runtime}
+        for row in (*v3[:1], *v4[-1:]):
+            name = f"{row['pipeline']}_overhead"
+            summary[name] = p50[id(row)] / row["networks_ms"] - 1
+            print(
+                f"{runtime}: {row['pipeline']} with {row['persons']} adds {summary[name]:.0%} to "
+                "the networks' own time"
+            )
+        extra = v4[-1]["persons"] - v4[0]["persons"] if v4 else 0
+        if extra:
+            summary["ms_per_person"] = (p50[id(v4[-1])] - p50[id(v4[0])]) / extra
+            print(f"{runtime}: v4 takes {summary['ms_per_person']:.2f} ms a person more")
+        yield summary
 
 
 def machine() -> dict[str, Any]:

@@ -9,9 +9,10 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
@@ -26,7 +27,9 @@ from pose_estimation_ros.models.assembly import Pipeline
 from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros import dds_profile
 from pose_estimation_ros.ros.arrivals import Arrivals
-from pose_estimation_ros.ros.diagnostics import ERROR, STALE, WARN, Report
+from pose_estimation_ros.ros.camera_report import CameraReporter
+from pose_estimation_ros.ros.camera_settings import OUT, CameraSettings, every_one, newest_only
+from pose_estimation_ros.ros.diagnostics import STALE, WARN
 from pose_estimation_ros.ros.images import (
     MAX_PIXELS,
     to_camera,
@@ -34,33 +37,16 @@ from pose_estimation_ros.ros.images import (
     to_image,
     to_image_compressed,
 )
-from pose_estimation_ros.ros.interop import AnnotationMessages, DetectionMessages
-from pose_estimation_ros.ros.logs import Throttle, without_figures
+from pose_estimation_ros.ros.logs import Throttle
 from pose_estimation_ros.ros.messages import PoseArrayBuilder
-from pose_estimation_ros.ros.silence import SILENCE_S, Situation, Subscription, explain
+from pose_estimation_ros.ros.silence import Situation, Subscription
 from pose_estimation_ros.ros.statistics import CameraStatistics
 from pose_estimation_ros.ros.transforms import TransformPublisher
 from pose_estimation_ros.ros.visuals import Visuals
 
-OUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
 _OLD_DEPTH_S = 0.2
 _JITTER_S = 0.1
 _REPEAT_S = 10.0
-
-
-def newest_only() -> QoSProfile:
-    """The newest message only, from reliable and best-effort publishers alike.
-
-    A new profile each time, since overrides are written into it.
-    """
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
-    )
-
-
-def every_one() -> QoSProfile:
-    """Every message, in order: the publisher waits rather than lose one."""
-    return QoSProfile(history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +57,6 @@ class Job:
     sequence: int
     received_ns: int
     received_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class CameraSettings:
-    """Structural settings, the same for every camera.
-
-    With `every_frame` nothing is replaced by newer images: they wait in the middleware, which
-    holds the publisher back, and are answered in order, as a bag's should be.
-    """
-
-    compressed: bool = False
-    use_depth: bool = False
-    every_frame: bool = False
-    publish_tf: bool = False
-    publish_detections: bool = False
-    publish_annotations: bool = False
-
-    @property
-    def foreign(self) -> list[type]:
-        """What to publish in the messages of other packages."""
-        asked = {
-            DetectionMessages: self.publish_detections,
-            AnnotationMessages: self.publish_annotations,
-        }
-        return [kind for kind, wanted in asked.items() if wanted]
 
 
 class Camera:
@@ -132,7 +93,7 @@ class Camera:
         self._throttle = Throttle(_REPEAT_S)
         self._next_due_s = 0.0
         self._last_stamp_s = -math.inf
-        self._explained = ""
+        self._reporter = CameraReporter(node, name)
         self._arrivals = Arrivals()
         self.statistics = CameraStatistics()
 
@@ -142,6 +103,7 @@ class Camera:
         `inline` is what callbacks need to answer by themselves, as they do with `every_frame`.
         """
         self.statistics.start()
+        self._reporter.start()
         self._inline = inline
         kind: Any = CompressedImage if self._settings.compressed else ImageMsg
         topic = f"{self._prefix}image" + ("/compressed" if self._settings.compressed else "")
@@ -322,11 +284,9 @@ class Camera:
         if self._throttle.passes(text):
             self._node.get_logger().error(text)
 
-    def report(self, active: bool, models: Models | None) -> Any:
-        """The diagnostic status; a new reason for silence is one line in the log, too."""
-        title = f"{self._node.get_fully_qualified_name()}: {self.name or 'camera'}"
-        report = Report(title)
-        report.add("topic", self.topic)
+    def report(self, active: bool, models: Models | None) -> DiagnosticStatus:
+        """The diagnostic status."""
+        report = self._reporter.begin(self.topic)
         self.statistics.fill(report, self.target_fps, self._mailboxes.waiting_in(self._index))
         report.add("images arrived of those announced (%)", 100 * self._arrivals.share)
         for text in self._visuals.missing:
@@ -335,29 +295,14 @@ class Camera:
         if not active or source is None:
             report.raise_to(STALE, "inactive: activate the node")
             return report.status("")
-        reason = explain(self._situation(source, models))
-        if without_figures(reason) != without_figures(self._explained):
-            if reason:
-                self._node.get_logger().warning(f"{self.name or 'camera'}: {reason}")
-            else:
-                self._node.get_logger().info(f"{self.name or 'camera'}: poses are coming")
-        self._explained = reason
-        now_s = time.monotonic()
-        if now_s - self.statistics.last_failure_s < SILENCE_S:
-            report.raise_to(ERROR, "images fail: the error is in the node's log")
-        if reason:
-            silent = now_s - self.statistics.last_image_s > SILENCE_S
-            report.raise_to(STALE if silent and self.enabled else WARN, reason)
-        return report.status(f"{self.statistics.rate_out:.1f} frames a second")
-
-    def _situation(self, source: Subscription, models: Models | None) -> Situation:
         publishers = self._node.get_publishers_info_by_topic(source.topic)
-        return Situation(
+        situation = Situation(
             *(self.statistics, source, publishers, self.enabled, self.target_fps),
             arrived=self._arrivals.share if self._arrivals.few() else math.nan,
             chains=models.states() if models else {},
             unprofiled=partial(dds_profile.unprofiled, self._node, publishers),
         )
+        return self._reporter.end(report, situation)
 
 
 def _seconds(stamp: Any) -> float:

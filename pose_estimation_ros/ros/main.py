@@ -14,7 +14,6 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from pose_estimation_ros.engine.errors import PoseEstimationError
-from pose_estimation_ros.engine.memory import share_one_heap
 from pose_estimation_ros.ros.node import NODE_NAME, PoseEstimationNode
 from pose_estimation_ros.ros.parameters import read_camera_names
 
@@ -23,21 +22,34 @@ _EXECUTOR_THREADS = 3
 _PATIENCE_S = 0.5  # with the frame in work when the node ends
 
 
-def _shut_down(_signal: int, _frame: FrameType | None) -> None:
-    """Ends the spinning. A launch file's Ctrl-C arrives twice, so it must be harmless to repeat,
-    which an exception thrown into the middle of the clean-up would not be.
+class _Ending:
+    """What a signal does: while the models are loaded it breaks that off, later it ends spinning.
+
+    A launch file's Ctrl-C arrives twice, so it must be harmless to repeat, which an exception
+    thrown into the middle of the clean-up would not be: there is one at most.
     """
-    rclpy.try_shutdown()
+
+    def __init__(self) -> None:
+        self.starting = True
+        self.broken_off = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        rclpy.try_shutdown()
+        if self.starting:
+            self.starting, self.broken_off = False, True
+            raise KeyboardInterrupt
 
 
 def main(args: list[str] | None = None) -> int:
     """Runs the node until it is interrupted; the exit code is 0 unless it could not start."""
-    share_one_heap()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGINT, _shut_down)
-    signal.signal(signal.SIGTERM, _shut_down)
+    ending = _Ending()
     try:
-        return _run()
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        signal.signal(signal.SIGINT, ending)
+        signal.signal(signal.SIGTERM, ending)
+        return _run(ending)
+    except KeyboardInterrupt:
+        return 0
     except PoseEstimationError as error:
         get_logger(NODE_NAME).fatal(str(error))
         return 1
@@ -49,17 +61,22 @@ def main(args: list[str] | None = None) -> int:
         return 0  # interrupted while it started: whatever then failed, failed for that
     finally:
         rclpy.try_shutdown()
+        if ending.broken_off:
+            _end_at_once()
 
 
-def _run() -> int:
+def _run(ending: _Ending) -> int:
     node = PoseEstimationNode()
     executor = MultiThreadedExecutor(_EXECUTOR_THREADS + len(read_camera_names(node)))
     try:
         executor.add_node(node)
-        if node.get_parameter("autostart").value and not _start(node):
+        started = not node.get_parameter("autostart").value or _start(node)
+        ending.starting = False
+        if not started:
             return 0 if not rclpy.ok() else 1
         _spin(executor, node)
     finally:
+        ending.starting = False
         over = node.stop(_PATIENCE_S)
         executor.shutdown(timeout_sec=_PATIENCE_S)
         node.destroy_node()
@@ -69,7 +86,7 @@ def _run() -> int:
 
 
 def _end_at_once() -> None:
-    """Ends the process, though a model still computes or hangs.
+    """Ends the process, though a model still computes, loads or hangs.
 
     Its thread cannot be stopped; where it came back into a Python that has gone, the process would
     be aborted.

@@ -22,7 +22,7 @@ from pose_estimation_ros.engine.hybrid import HybridOptions
 from pose_estimation_ros.engine.runtimes import PRECISIONS, RUNTIMES
 from pose_estimation_ros.engine.stages import PipelineOptions
 from pose_estimation_ros.models.assembly import PIPELINES, EngineConfig
-from pose_estimation_ros.ros.camera import CameraSettings
+from pose_estimation_ros.ros.camera_settings import CameraSettings
 from pose_estimation_ros.ros.images import MAX_PIXELS
 
 

@@ -20,6 +20,7 @@ from pose_estimation_ros.cli.bench_engine import PREPARED, prepared_frames
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions
 from pose_estimation_ros.engine.errors import PoseEstimationError
 from pose_estimation_ros.engine.metrics import summarise
+from pose_estimation_ros.engine.pose.reuse import ReuseOptions
 from pose_estimation_ros.engine.types import ByteArray
 from pose_estimation_ros.models import EngineConfig, build_models, build_pipeline
 
@@ -176,7 +177,8 @@ def against_mediapipe(
 def _engine(frames: list[ByteArray], runtime: str) -> Iterator[Ours]:
     models = build_models(EngineConfig(pipeline="v3", runtime=runtime))
     models.load()
-    pipeline = build_pipeline("v3", models, PipelineOptions())
+    options = PipelineOptions(reuse=ReuseOptions(cache_size=0))
+    pipeline = build_pipeline("v3", models, options)
     shown = count()
 
     def answer(index: int) -> tuple[float, bool]:

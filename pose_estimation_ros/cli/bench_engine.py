@@ -19,6 +19,7 @@ from pose_estimation_ros.engine import Frame, Image, PipelineOptions
 from pose_estimation_ros.engine.cancel import CancelToken
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.metrics import resident_mb, summarise
+from pose_estimation_ros.engine.pose.reuse import ReuseOptions
 from pose_estimation_ros.engine.stages import Models
 from pose_estimation_ros.engine.types import ByteArray
 from pose_estimation_ros.engine.workers import chunk_sizes
@@ -35,7 +36,8 @@ def measure(
     process = psutil.Process()
     models = build_models(EngineConfig(pipeline=pipeline, runtime=runtime))
     models.load()
-    options = PipelineOptions()
+    # The same frames come again and again: every pose is estimated all the same.
+    options = PipelineOptions(reuse=ReuseOptions(cache_size=0))
     options.detector.max_persons = max(persons, 1)
     worker = build_pipeline(pipeline, models, options)
     loaded_s = time.time()

@@ -49,7 +49,9 @@ class NodeBench:
         self._persons, self._size = persons, size
         self._messages: list[PoseArray] = []
         self._camera: Any = None
+        # The same frames come again and again: every pose is estimated all the same.
         parameters = {"pipeline": pipeline, "runtime": runtime, "max_persons": persons}
+        parameters["cache_size"] = 0
         with tempfile.TemporaryFile() as log:
             self._process = subprocess.Popen(
                 node_command(parameters, NAMESPACE), stdout=log, stderr=subprocess.STDOUT

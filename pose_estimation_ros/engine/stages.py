@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +33,12 @@ from pose_estimation_ros.engine.types import (
     Poses,
     StageTimes,
 )
-from pose_estimation_ros.engine.workers import Helpers, WorkerPool, chunk_sizes
+from pose_estimation_ros.engine.workers import (
+    LAST_JOBS_S,
+    Helpers,
+    WorkerPool,
+    chunk_sizes,
+)
 
 # The model, what is known already by person, whose joints are fresh (n,), and those joints.
 _Estimates = tuple[TopDownPose, list[JointEstimates | None], AnyArray, JointEstimates]
@@ -63,6 +69,10 @@ class Models:
         default_factory=lambda: FallbackChain("root depth", [Rung(BoxDepth.name, BoxDepth)])
     )
     background: Helpers = field(default_factory=lambda: Helpers(1, "pose_background"))
+
+    def __post_init__(self) -> None:
+        # A program that just ends must not tear its thread out of a runtime, which aborts then.
+        weakref.finalize(self, self.background.close, LAST_JOBS_S)
 
     def load(self) -> None:
         """Loads the best usable detector and pose model now rather than at the first image.

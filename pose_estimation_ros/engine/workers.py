@@ -16,7 +16,7 @@ from pose_estimation_ros.engine.cancel import CancelToken
 T = TypeVar("T")
 R = TypeVar("R")
 
-_LAST_JOBS_S = 2.0  # longer only if one hangs
+LAST_JOBS_S = 2.0  # longer only if one hangs
 _Job = tuple[Future[Any], Callable[[], Any]]
 
 
@@ -146,4 +146,4 @@ class WorkerPool:
 
     def close(self) -> None:
         if self._pool is not None:
-            self._pool.close(_LAST_JOBS_S)
+            self._pool.close(LAST_JOBS_S)

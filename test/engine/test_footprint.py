@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import tracemalloc
 
 import cv2
@@ -49,6 +51,23 @@ def test_a_frame_is_never_copied(embedded_models: Models, scene_frames: list, ki
     # The crops in the network's order of colours, the detector's canvas likewise, and change.
     assert peak - before < (persons + 1) * crop + 700_000 < frames[0].nbytes / 4
     assert persons == (1 if kind is V3Pipeline else 3)
+
+
+def test_a_program_may_just_end() -> None:
+    """Also while V3's detector looks at the last frame in the background."""
+    code = """
+import numpy as np
+from pose_estimation_ros.cli.scene import SceneSource
+from pose_estimation_ros.engine import Frame, Image, PipelineOptions, V3Pipeline
+from pose_estimation_ros.models import EngineConfig, build_models
+pixels = next(SceneSource(640, 480, 30, 1, 1).frames())
+models = build_models(EngineConfig(runtime="onnxruntime", detector_size=1280))  # takes long
+pipeline = V3Pipeline(models, PipelineOptions(detect_every=1))
+for index in range(3):
+    assert len(pipeline.process(Frame(Image(pixels), index / 30)).poses) == 1
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0 and run.stderr == "", run
 
 
 @KINDS

@@ -38,7 +38,7 @@ def _same(one: PoseResult, other: PoseResult) -> bool:
 
 
 def test_eight_callers_get_what_one_gets(embedded_models, scene_frames: list[np.ndarray]) -> None:
-    rounds = full_or(12, 1)
+    rounds = full_or(6, 1)
     images = scene_frames[: full_or(15, 6)]
 
     def play(caller: int) -> list[PoseResult]:

@@ -14,13 +14,13 @@ from stage import SILENCE_S, Watcher, wait_for
 AREA = "Endurance"
 CAMERAS = ("front", "rear")
 PERSONS = 18
-WARM_UP_S, RUN_S = full_or(60, 2), full_or(360, 8)
+WARM_UP_S, RUN_S = full_or(60, 2), full_or(300, 8)
 # Over so short a run the figures of the short form say little; it rules out only plain leaks.
 SLOPE_MB_PER_HOUR = 1.0 if FULL else 4000.0
 
 ENDURANCE = row(
     AREA,
-    "V4, two cameras of 30 Hz, 18 persons each, without a pause (6 minutes after 1 of warm-up)",
+    "V4, two cameras of 30 Hz, 18 persons each, without a pause (5 minutes after 1 of warm-up)",
     "every image received is answered or counted by reason; identities hold; no file, no thread "
     "more; memory grows by less than 1 MB an hour (Theil-Sen slope of once a second)",
     "endurance::hours_of_two_cameras",

@@ -139,7 +139,7 @@ def test_clean_shutdown(name: str, tmp_path: Path, case: tuple[Row, signal.Signa
         words = [node_executable(), "--ros-args", "-r", f"__ns:=/{name}"]
         node = Process([*words, "-p", "runtime:=onnxruntime", "-p", "pipeline:=v4"], log)
         wait_for(lambda: _catches(node.pid, signal.SIGTERM), 30, "the script does not start")
-        time.sleep(2.6 * dice.random())
+        time.sleep(2.2 * dice.random())
         mapped.update(_segments(node.pid))
         began = time.monotonic()
         os.kill(node.pid, number)

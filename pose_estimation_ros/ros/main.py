@@ -43,8 +43,10 @@ class _Ending:
 def main(args: list[str] | None = None) -> int:
     """Runs the node until it is interrupted; the exit code is 0 unless it could not start."""
     ending = _Ending()
+    initialised = False
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        initialised = True
         signal.signal(signal.SIGINT, ending)
         signal.signal(signal.SIGTERM, ending)
         return _run(ending)
@@ -56,7 +58,7 @@ def main(args: list[str] | None = None) -> int:
     except ExternalShutdownException:
         return 0
     except Exception:
-        if rclpy.ok():
+        if rclpy.ok() or not initialised:  # wrong arguments, no keys for DDS security
             raise
         return 0  # interrupted while it started: whatever then failed, failed for that
     finally:

@@ -21,7 +21,7 @@ from pose_estimation_ros.engine.v3 import V3Pipeline
 from pose_estimation_ros.engine.v4 import V4Pipeline
 from pose_estimation_ros.engine.workers import WorkerPool
 from pose_estimation_ros.models.ladder import ladder, task_of
-from pose_estimation_ros.models.manifest import TASKS, resolve_model
+from pose_estimation_ros.models.manifest import TASKS, embedded_int8, resolve_model
 
 PIPELINES = ("v3", "v4", "hybrid")
 Pipeline = V3Pipeline | V4Pipeline | HybridPipeline
@@ -107,7 +107,9 @@ def build_models(config: EngineConfig) -> Models:
         return YoloDetector(runtime, config.enable_letterbox, config.detector_size)
 
     def pose(path: Path) -> TopDownPose:
-        return TopDownPose(load_runtime(path, config.runtime_for(path), threads, config.precision))
+        # The embedded network in int8 is done before a second thread has woken up for each layer.
+        alone = 1 if path == embedded_int8("pose") else threads
+        return TopDownPose(load_runtime(path, config.runtime_for(path), alone, config.precision))
 
     def rootnet(path: Path) -> RootDepth:
         threads_all = workers * threads

@@ -166,6 +166,13 @@ def packaged_manifest() -> Manifest:
     return Manifest(share_folder() / "models" / "manifest.yaml")
 
 
+def embedded_int8(task: str) -> Path | None:
+    """The file of the embedded model for a task in int8, where there is one."""
+    manifest = packaged_manifest()
+    entry = manifest.default(task)
+    return manifest.entries[entry.int8].path if entry is not None and entry.int8 else None
+
+
 def fetch_command(name: str) -> str:
     """What a user types to get a model."""
     return f"pose_estimation models fetch {name}"

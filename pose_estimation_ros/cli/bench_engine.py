@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from pose_estimation_ros.cli.scene import SceneSource
+from pose_estimation_ros.cli.scene import SceneSource, forth_and_back
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions
 from pose_estimation_ros.engine.cancel import CancelToken
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
@@ -53,7 +53,7 @@ def measure(
         if index == warm_up:
             cpu_s, started = time.process_time(), time.perf_counter()
         begin = time.perf_counter()
-        result = worker.process(Frame(Image(frames[index % PREPARED]), index / 30))
+        result = worker.process(Frame(Image(frames[index % len(frames)]), index / 30))
         end = time.perf_counter()
         if index < warm_up:
             continue
@@ -79,7 +79,7 @@ def measure(
         "fps": n / (end - started),
         "cpu_s_per_frame": cpu_s / n,
         "networks_ms": networks_ms,
-        "rss_mb": resident_mb() - sum(frame.nbytes for frame in frames) / 1e6,
+        "rss_mb": resident_mb() - sum(frame.nbytes for frame in frames[:PREPARED]) / 1e6,
         "cold_start_s": cold_start_s,
     }
 
@@ -107,8 +107,9 @@ def _networks_ms(models: Models, frame: ByteArray, pipeline: str, persons: int) 
 
 
 def prepared_frames(persons: int, size: tuple[int, int]) -> list[ByteArray]:
-    """A second of the bundled scene as BGR images."""
-    return list(SceneSource(*size, fps=PREPARED, seconds=1.0, persons=persons).frames())
+    """A second of the bundled scene, forth and back, as BGR images."""
+    scene = SceneSource(*size, fps=PREPARED, seconds=1.0, persons=persons)
+    return forth_and_back(list(scene.frames()))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.cli.options import parse_size
-from pose_estimation_ros.cli.scene import SceneSource
+from pose_estimation_ros.cli.scene import SceneSource, forth_and_back
 from pose_estimation_ros.cli.sources import FrameSource, VideoSource
 from pose_estimation_ros.engine.errors import PoseEstimationError
 from pose_estimation_ros.engine.types import ByteArray
@@ -91,7 +91,7 @@ class Player(Node):
 def _prepared(source: FrameSource) -> Iterator[ByteArray]:
     """As many frames as the source has, out of its first ones, which are drawn before all else."""
     first = list(itertools.islice(source.frames(), _PREPARED))
-    return itertools.islice(itertools.cycle(first), source.length)
+    return itertools.islice(itertools.cycle(forth_and_back(first)), source.length)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -102,7 +102,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--size", type=parse_size, default=(960, 540), help="its size, 960x540")
     parser.add_argument("--rate", type=float, default=30.0, help="its frames a second")
     parser.add_argument(
-        "--prepared", action="store_true", help="draw one second beforehand and repeat it"
+        "--prepared",
+        action="store_true",
+        help="draw one second beforehand and repeat it, forth and back",
     )
     parser.add_argument("--persons", type=int, default=3, help="persons in it")
     parser.add_argument("--encoding", default="bgr8", choices=("bgr8", "rgb8"))

@@ -54,6 +54,11 @@ def _columns(persons: int, width: int, height: int) -> int:
     return max(range(1, persons + 1), key=side)
 
 
+def forth_and_back(frames: list[ByteArray]) -> list[ByteArray]:
+    """The frames and then those between, backward: shown in a loop, nobody ever jumps."""
+    return frames + frames[-2:0:-1]
+
+
 class SceneSource:
     """The scene as a sequence of BGR images; the same every time.
 

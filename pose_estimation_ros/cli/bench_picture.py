@@ -37,6 +37,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
     )
     axes.set_xlabel("persons in the image")
     axes.set_ylabel("latency of a frame (ms)")
+    axes.set_xticks(sorted({int(row["persons"]) for row in rows}))
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)

@@ -73,13 +73,13 @@ class FaultyRuntime:
     """A loaded runtime that misbehaves from now on."""
 
     def __init__(self, runtime: Runtime, misbehave: Callable[[list[AnyArray]], list[AnyArray]]):
-        self._runtime, self._misbehave = runtime, misbehave
+        self.runtime, self._misbehave = runtime, misbehave
         self.name, self.path = runtime.name, runtime.path
         self.inputs, self.outputs = runtime.inputs, runtime.outputs
         self.metadata = runtime.metadata
 
     def run(self, *tensors: AnyArray) -> list[AnyArray]:
-        return self._misbehave(self._runtime.run(*tensors))
+        return self._misbehave(self.runtime.run(*tensors))
 
 
 def strike(
@@ -89,7 +89,7 @@ def strike(
 
     def work(models: Models) -> None:
         model = chain(models).current
-        model._runtime = FaultyRuntime(model._runtime, misbehave)
+        model.runtime = FaultyRuntime(model.runtime, misbehave)
 
     return work
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from recordings import COMPRESSED, IMAGE, START_NS, header, image_message, read_poses, write_bag
 
@@ -211,6 +212,16 @@ def _bytes_read(pid: int) -> int:
     return int(fields[fields.index("rchar:") + 1])
 
 
+def _await_reading(pids: list[int], bag: Path) -> None:
+    """Until each process has read a fifth of a bag, however fast the machine."""
+    fifth = sum(file.stat().st_size for file in bag.iterdir()) / 5
+    begun = {pid: _bytes_read(pid) for pid in pids}
+    deadline = time.monotonic() + 60
+    while any(_bytes_read(pid) - begun[pid] < fifth for pid in pids):
+        assert time.monotonic() < deadline, "the bag is not being read"
+        time.sleep(0.02)
+
+
 def test_ctrl_c_leaves_a_readable_part(frames: list, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in", {"/image": IMAGE}, frames * 50)
     command = [*COMMAND, str(bag), str(tmp_path / "out"), "--threads", "1"]
@@ -219,10 +230,7 @@ def test_ctrl_c_leaves_a_readable_part(frames: list, tmp_path: Path) -> None:
     deadline = time.monotonic() + 60
     while not partial.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    begun = _bytes_read(process.pid)
-    size = sum(file.stat().st_size for file in bag.iterdir())
-    while _bytes_read(process.pid) - begun < size / 5 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    _await_reading([process.pid], bag)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in said, said
@@ -256,8 +264,12 @@ def test_ctrl_c_reaches_every_job_once(frames: list, tmp_path: Path) -> None:
     started = [tmp_path / "out" / f"{name}.partial" / "poses" for name in ("a", "b")]
     deadline = time.monotonic() + 60
     while not all(place.exists() for place in started) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(5)  # long enough to load the models and answer some frames, too short for all
+        time.sleep(0.02)
+    readers: list[psutil.Process] = []
+    while len(readers) < 2 and time.monotonic() < deadline:
+        children = psutil.Process(process.pid).children(recursive=True)
+        readers = [c for c in children if any("/in/" in file.path for file in c.open_files())]
+    _await_reading([reader.pid for reader in readers], tmp_path / "in" / "a")
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in said, said

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.engine.geometry import crop_affine, crop_boxes
+from pose_estimation_ros.engine.pose.top_down import CROP_ENLARGE
 from pose_estimation_ros.engine.types import AnyArray, ByteArray, FloatArray, Image, JointEstimates
 
 _SIDE = 64  # samples a side of the crop that is compared
@@ -20,7 +21,6 @@ _BLOCK = 8
 _NOISE = 3.0  # most mean difference of a block of samples, grey levels
 _SPECK = 24  # most difference of any one sample: an edge that moved by a pixel makes more
 _SAME_BOX = 0.02  # of the box's longer side
-_ENLARGE = 1.25  # as much around the person as the pose model sees
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ class PoseReuse:
         if not self.options.cache_size:
             self._entries.clear()
             return
-        for index, shown in enumerate(crop_boxes(boxes, 1.0, _ENLARGE)):
+        for index, shown in enumerate(crop_boxes(boxes, 1.0, CROP_ENLARGE)):
             pose = joints.take([index])
             samples = _sample(image, shown)
             self._entries[next(self._numbers)] = _Entry(boxes[index], shown, samples, pose)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from readme_block import update
+
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
 BEGIN, END = "<!-- messages: begin -->", "<!-- messages: end -->"
 # From the outermost to the innermost, as they are met.
 MESSAGES = ("PoseArray", "PersonPose", "Keypoint", "StageTimes")
@@ -36,17 +37,12 @@ def main() -> int:
     if missing:
         print(f"scripts/message_table.py: MESSAGES and msg/ differ in {sorted(missing)}")
         return 1
-    text = README.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    new = f"{before}{BEGIN}\n{table()}\n{END}{after}"
-    if "--check" in sys.argv[1:]:
-        if new != text:
-            print("README.md: the messages differ from msg/: run scripts/message_table.py")
-            return 1
-        return 0
-    README.write_text(new, encoding="utf-8")
-    return 0
+    return update(
+        BEGIN,
+        END,
+        table(),
+        "README.md: the messages differ from msg/: run scripts/message_table.py",
+    )
 
 
 if __name__ == "__main__":

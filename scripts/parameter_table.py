@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+
+from readme_block import update
 
 from pose_estimation_ros.ros.parameters import SPECS
 
-README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"
 
 
@@ -26,17 +26,12 @@ def table() -> str:
 
 
 def main() -> int:
-    text = README.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    new = f"{before}{BEGIN}\n{table()}\n{END}{after}"
-    if "--check" in sys.argv[1:]:
-        if new != text:
-            print("README.md: the parameters differ from the code: run scripts/parameter_table.py")
-            return 1
-        return 0
-    README.write_text(new, encoding="utf-8")
-    return 0
+    return update(
+        BEGIN,
+        END,
+        table(),
+        "README.md: the parameters differ from the code: run scripts/parameter_table.py",
+    )
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from pose_estimation_ros.ros.arrivals import Arrivals
 from pose_estimation_ros.ros.camera_report import CameraReporter
 from pose_estimation_ros.ros.camera_settings import OUT, CameraSettings, every_one, newest_only
 from pose_estimation_ros.ros.diagnostics import STALE, WARN
+from pose_estimation_ros.ros.executor import SlowCallbackGroup
 from pose_estimation_ros.ros.images import (
     MAX_PIXELS,
     to_camera,
@@ -80,7 +81,9 @@ class Camera:
         self._node, self._index, self._mailboxes = node, index, mailboxes
         self._prefix = f"{name}/" if name else ""
         self._settings = settings
-        self._group = MutuallyExclusiveCallbackGroup()
+        # With `every_frame` a callback answers its image, and others must not wait for that.
+        group = SlowCallbackGroup if settings.every_frame else MutuallyExclusiveCallbackGroup
+        self._group = group()
         self._subscriptions: list[Any] = []
         self._source: Subscription | None = None
         self._poses = node.create_publisher(PoseArray, f"{self._prefix}poses", OUT)

@@ -8,17 +8,15 @@ import sys
 from types import FrameType
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from pose_estimation_ros.engine.errors import PoseEstimationError
+from pose_estimation_ros.ros.executor import CameraExecutor
 from pose_estimation_ros.ros.node import NODE_NAME, PoseEstimationNode
-from pose_estimation_ros.ros.parameters import read_camera_names
 
-# For diagnostics, services and parameters; each camera's callbacks have one more.
-_EXECUTOR_THREADS = 3
 _PATIENCE_S = 0.5  # with the frame in work when the node ends
 
 
@@ -69,7 +67,7 @@ def main(args: list[str] | None = None) -> int:
 
 def _run(ending: _Ending) -> int:
     node = PoseEstimationNode()
-    executor = MultiThreadedExecutor(_EXECUTOR_THREADS + len(read_camera_names(node)))
+    executor = CameraExecutor()
     try:
         executor.add_node(node)
         started = not node.get_parameter("autostart").value or _start(node)
@@ -98,7 +96,7 @@ def _end_at_once() -> None:
     os._exit(0)
 
 
-def _spin(executor: MultiThreadedExecutor, node: PoseEstimationNode) -> None:
+def _spin(executor: CameraExecutor, node: PoseEstimationNode) -> None:
     """Spins until shut down; a callback that fails is one line in the log, not the end."""
     while rclpy.ok():
         try:

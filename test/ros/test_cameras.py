@@ -16,12 +16,12 @@ def _start_named_camera(rig: Rig, name: str) -> Process:
 
 
 def test_two_cameras_are_answered_alike_and_one_may_die(rig: Rig) -> None:
-    """Both send 30 images a second; of each, two are answered, which slow machines can, too."""
+    """Both send 30 images a second; whatever becomes of one, the other keeps its rate."""
     answers: dict[str, list[PoseArray]] = {"left": [], "right": []}
     for name, got in answers.items():
         rig.client.node.create_subscription(PoseArray, f"{name}/poses", got.append, 500)
     topics = [f"{rig.namespace}/{name}/image" for name in answers]
-    parameters = {"pipeline": "v3", "target_fps": 2.0, "runtime": "onnxruntime"}
+    parameters = {"pipeline": "v3", "runtime": "onnxruntime"}
     node = rig.start_node(wait=False, cameras="[left, right]", **parameters)
     rig.client.spin_until(
         lambda: all(rig.client.node.count_subscribers(topic) for topic in topics)

@@ -1,0 +1,100 @@
+"""How the node's callbacks are run: images at once, whatever may take long beside them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.context import Context
+from rclpy.executors import (
+    ConditionReachedException,
+    Executor,
+    ShutdownException,
+    TimeoutException,
+)
+from rclpy.service import Service
+from rclpy.task import Future
+from rclpy.timer import Timer
+
+_THREADS = 4
+_HANDING_OVER_S = 0.0005
+
+
+class SlowCallbackGroup(MutuallyExclusiveCallbackGroup):
+    """Callbacks that may take long: CameraExecutor runs them beside the spinning thread."""
+
+
+class CameraExecutor(Executor):
+    """Answers subscriptions in the spinning thread; services, timers and slow groups beside it.
+
+    rclpy's MultiThreadedExecutor hands every message to a thread of its pool, and until that
+    thread has begun, which needs the interpreter's lock, it finds and hands over the same message
+    again and again, holding that lock. On two cores, two cameras of 30 Hz then arrive at
+    5 Hz each. A camera's callback only puts its image into a mailbox: nothing is gained by a
+    thread for it.
+    """
+
+    def __init__(self, *, context: Context | None = None) -> None:
+        super().__init__(context=context)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="callback")
+        self._beside: set[Any] = set()  # handed over and not yet done
+        self._failures: SimpleQueue[BaseException] = SimpleQueue()
+
+    def spin_once(self, timeout_sec: float | None = None) -> None:
+        """Runs or hands over one callback.
+
+        Raises:
+            Exception: what a callback raised, this one or an earlier one beside.
+            ExternalShutdownException: the context was shut down.
+        """
+        self._once(timeout_sec, lambda: False)
+
+    def spin_once_until_future_complete(
+        self, future: Future, timeout_sec: Any | None = None
+    ) -> None:
+        """As `spin_once`, but ends also when `future` is done."""
+        future.add_done_callback(lambda _: self.wake())
+        self._once(timeout_sec, future.done)
+
+    def shutdown(self, timeout_sec: float | None = None) -> bool:
+        """Stops; whether every callback was over within `timeout_sec`."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        return bool(super().shutdown(timeout_sec))
+
+    def _once(self, timeout_sec: Any | None, condition: Callable[[], bool]) -> None:
+        try:
+            ready: Any = self.wait_for_ready_callbacks(timeout_sec, None, condition)
+        except (ShutdownException, TimeoutException, ConditionReachedException):
+            return
+        task, entity, _ = ready
+        if task in self._beside:
+            # Its thread has not begun: rclpy offers it again, and would do so for ever.
+            time.sleep(_HANDING_OVER_S)
+        elif _takes_long(entity):
+            self._beside.add(task)
+            self._pool.submit(self._run_beside, task)
+        else:
+            task()
+            task.result()
+        try:
+            raise self._failures.get_nowait()
+        except Empty:
+            pass
+
+    def _run_beside(self, task: Any) -> None:
+        try:
+            task()
+            if (failure := task.exception()) is not None:
+                self._failures.put(failure)
+                self.wake()
+        finally:
+            self._beside.discard(task)
+
+
+def _takes_long(entity: Any) -> bool:
+    slow = isinstance(entity.callback_group, SlowCallbackGroup)
+    return slow or isinstance(entity, (Service, Timer))

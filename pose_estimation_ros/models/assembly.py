@@ -15,7 +15,14 @@ from pose_estimation_ros.engine.errors import ConfigError
 from pose_estimation_ros.engine.hybrid import HybridOptions, HybridPipeline
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth, RootNet
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
-from pose_estimation_ros.engine.runtimes import PRECISIONS, RUNTIMES, load_runtime, runtimes_for
+from pose_estimation_ros.engine.runtimes import (
+    PRECISIONS,
+    RUNTIMES,
+    Cores,
+    Runtime,
+    load_runtime,
+    runtimes_for,
+)
 from pose_estimation_ros.engine.stages import Models, PipelineOptions
 from pose_estimation_ros.engine.v3 import V3Pipeline
 from pose_estimation_ros.engine.v4 import V4Pipeline
@@ -102,18 +109,20 @@ def build_models(config: EngineConfig) -> Models:
     workers, threads = config.layout()
     pool = WorkerPool(workers)
 
+    def load(path: Path, cores: Cores) -> Runtime:
+        return load_runtime(path, config.runtime_for(path), cores, config.precision)
+
     def detector(path: Path) -> Detector:
-        runtime = load_runtime(path, config.runtime_for(path), workers * threads, config.precision)
+        runtime = load(path, Cores(workers * threads))
         return YoloDetector(runtime, config.enable_letterbox, config.detector_size)
 
     def pose(path: Path) -> TopDownPose:
         # The embedded network in int8 is done before a second thread has woken up for each layer.
-        alone = 1 if path == embedded_int8("pose") else threads
-        return TopDownPose(load_runtime(path, config.runtime_for(path), alone, config.precision))
+        alone = 1 if path == embedded_int8("pose") else 0
+        return TopDownPose(load(path, Cores(threads, workers, onnx_threads=alone)))
 
     def rootnet(path: Path) -> RootDepth:
-        threads_all = workers * threads
-        return RootNet(load_runtime(path, config.runtime_for(path), threads_all, config.precision))
+        return RootNet(load(path, Cores(workers * threads)))
 
     alternatives: dict[str, list[str]] = {task: [] for task in TASKS}
     for name in config.fallback_models:

@@ -14,6 +14,7 @@ from pose_estimation_ros.engine.errors import ConfigError, ModelError, RuntimeMi
 from pose_estimation_ros.engine.hurry import hurry
 from pose_estimation_ros.engine.runtimes import (
     RUNTIMES,
+    Cores,
     Runtime,
     choice,
     installed_for,
@@ -21,6 +22,8 @@ from pose_estimation_ros.engine.runtimes import (
     runtimes_for,
 )
 from pose_estimation_ros.engine.runtimes.base import blank_inputs
+from pose_estimation_ros.engine.runtimes.onnx import OnnxRuntime
+from pose_estimation_ros.engine.runtimes.openvino import OpenVinoRuntime
 
 onnx = pytest.importorskip("onnx", reason="the small models are made with onnx")
 
@@ -126,6 +129,30 @@ def test_openvino_reads_its_own_files_in_both_precisions(shared: Path) -> None:
     assert np.abs(one - two).max() < 0.1 * np.abs(one).max()
 
 
+def test_openvino_has_a_stream_for_each_caller(tmp_path: Path) -> None:
+    """In a single one the workers of V4 would wait for each other."""
+    pytest.importorskip("openvino")
+    loaded = load_runtime(small_model(tmp_path / "a.onnx"), "openvino", Cores(1, callers=2))
+    assert isinstance(loaded, OpenVinoRuntime)
+    assert loaded.streams == 2
+
+
+def test_onnx_runtime_alone_takes_its_own_number_of_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    given: dict[str, object] = {}
+    for kind in (OnnxRuntime, OpenVinoRuntime):
+        monkeypatch.setattr(
+            kind, "__init__", lambda self, _, cores, *__: given.update({self.name: cores})
+        )
+    monkeypatch.setattr(OnnxRuntime, "name", "onnxruntime", raising=False)
+    cores = Cores(4, onnx_threads=1)
+    for runtime in ("onnxruntime", "openvino"):
+        load_runtime(small_model(tmp_path / "a.onnx"), runtime, cores)
+    assert given == {"onnxruntime": 1, "openvino": cores}
+
+
 # What is chosen, and why
 
 
@@ -159,7 +186,7 @@ def test_nothing_is_measured_while_a_frame_waits(
     monkeypatch.setattr(choice, "_choose", lambda *_: pytest.fail("measured"))
     path = small_model(tmp_path / "a.onnx")
     with hurry():
-        assert choice.fastest(path, ["onnxruntime", "openvino"], 1, "f32") == "onnxruntime"
+        assert choice.fastest(path, ["onnxruntime", "openvino"], Cores(), "f32") == "onnxruntime"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +209,7 @@ def test_the_clearly_fastest_is_chosen(
     for name in ("_time_here", "_time_apart"):
         monkeypatch.setattr(choice, name, lambda path, runtime, *_: times[runtime])
     with caplog.at_level(logging.INFO):
-        assert choice._choose(tmp_path / "a.onnx", list(times), 1, "f32") == expected
+        assert choice._choose(tmp_path / "a.onnx", list(times), Cores(), "f32") == expected
     for name, answer in times.items():
         said = f"{answer:.1f} ms" if isinstance(answer, float) else answer
         assert f"{name} {said}" in caplog.messages[0]
@@ -191,7 +218,7 @@ def test_the_clearly_fastest_is_chosen(
 def test_a_runtime_that_crashes_while_it_is_measured_only_loses(tmp_path: Path) -> None:
     path = small_model(tmp_path / "broken.onnx")
     path.write_bytes(path.read_bytes()[:50])
-    answer = choice._time_apart(path, "openvino", 1, "f32")
+    answer = choice._time_apart(path, "openvino", Cores(), "f32")
     assert isinstance(answer, str)
     assert answer.startswith("fails (")
     assert "\n" not in answer

@@ -6,9 +6,17 @@ import importlib.util
 from pathlib import Path
 
 from pose_estimation_ros.engine.errors import ConfigError, ModelError
-from pose_estimation_ros.engine.runtimes.base import Runtime, TensorSpec, check_file
+from pose_estimation_ros.engine.runtimes.base import Cores, Runtime, TensorSpec, check_file
 
-__all__ = ["PRECISIONS", "RUNTIMES", "Runtime", "TensorSpec", "load_runtime", "runtimes_for"]
+__all__ = [
+    "PRECISIONS",
+    "RUNTIMES",
+    "Cores",
+    "Runtime",
+    "TensorSpec",
+    "load_runtime",
+    "runtimes_for",
+]
 
 RUNTIMES = (
     "auto",
@@ -61,9 +69,11 @@ def installed_for(path: Path) -> list[str]:
 
 
 def load_runtime(
-    path: Path, runtime: str = "auto", threads: int = 1, precision: str = "f32"
+    path: Path, runtime: str = "auto", cores: Cores | int = 1, precision: str = "f32"
 ) -> Runtime:
     """Loads a model file; "auto" takes the installed runtime that is fastest with this model.
+
+    A number of `cores` is that of the threads of one call at a time.
 
     Raises:
         ModelError: the file is missing, of an unknown kind, or broken.
@@ -74,6 +84,8 @@ def load_runtime(
         raise ConfigError(f"unknown runtime '{runtime}': choose one of {', '.join(RUNTIMES)}")
     if precision not in PRECISIONS:
         raise ConfigError(f"unknown precision '{precision}': one of {', '.join(PRECISIONS)}")
+    if isinstance(cores, int):
+        cores = Cores(cores)
     able = runtimes_for(path)
     check_file(path)
     if runtime == "auto":
@@ -83,27 +95,27 @@ def load_runtime(
         if len(candidates) > 1:
             from pose_estimation_ros.engine.runtimes.choice import fastest
 
-            runtime = fastest(path, candidates, threads, precision)
+            runtime = fastest(path, candidates, cores, precision)
     if runtime not in able:
         raise ModelError(f"{runtime} cannot read {path.name}: use {' or '.join(able)}")
-    return open_with(path, runtime, threads, precision)
+    return open_with(path, runtime, cores, precision)
 
 
-def open_with(path: Path, runtime: str, threads: int, precision: str = "f32") -> Runtime:
+def open_with(path: Path, runtime: str, cores: Cores, precision: str = "f32") -> Runtime:
     """Loads a file with a runtime that reads it; raises as load_runtime does."""
     # Each runtime costs tens of megabytes, so only the one in use is imported.
     if runtime == "openvino":
         from pose_estimation_ros.engine.runtimes.openvino import OpenVinoRuntime
 
-        return OpenVinoRuntime(path, threads, precision)
+        return OpenVinoRuntime(path, cores, precision)
     if runtime == "tflite":
         from pose_estimation_ros.engine.runtimes.tflite import TfliteRuntime
 
-        return TfliteRuntime(path, threads)
+        return TfliteRuntime(path, cores.threads)
     if runtime == "torch":
         from pose_estimation_ros.engine.runtimes.torch import TorchRuntime
 
-        return TorchRuntime(path, threads)
+        return TorchRuntime(path, cores.threads)
     from pose_estimation_ros.engine.runtimes.onnx import OnnxRuntime
 
-    return OnnxRuntime(path, threads, runtime)
+    return OnnxRuntime(path, cores.onnx_threads or cores.threads, runtime)

@@ -27,6 +27,20 @@ class TensorSpec:
     dtype: np.dtype
 
 
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """How a model may use the processor.
+
+    Each call is computed by `threads`, and up to `callers` calls come at a time. ONNX Runtime's
+    threads sleep between the layers of a network; where waking them takes longer than they help,
+    `onnx_threads` is its own number (0: the same).
+    """
+
+    threads: int = 1
+    callers: int = 1
+    onnx_threads: int = 0
+
+
 class Runtime(Protocol):
     """One loaded model. `run` may be called from several threads at once."""
 

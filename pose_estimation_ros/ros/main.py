@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import threading
 from types import FrameType
 
 import rclpy
@@ -17,6 +19,7 @@ from pose_estimation_ros.engine.errors import PoseEstimationError
 from pose_estimation_ros.ros.executor import CameraExecutor
 from pose_estimation_ros.ros.node import NODE_NAME, PoseEstimationNode
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PATIENCE_S = 0.5  # with the frame in work when the node ends
 
 
@@ -30,9 +33,27 @@ class _Ending:
     def __init__(self) -> None:
         self.starting = True
         self.broken_off = False
+        self._woken, self._waker = socket.socketpair()
 
-    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+    def listen(self) -> None:
+        """Minds SIGINT and SIGTERM from now on.
+
+        Another thread shuts rclpy down. A handler runs in the main thread, between any two of its
+        steps: there it could wait for ever for a lock of rclpy that the same thread holds, and it
+        would not run at all before the wait for the next callback ends.
+        """
+        threading.Thread(target=self._shut_down, name="ending", daemon=True).start()
+        self._waker.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def _shut_down(self) -> None:
+        while self._woken.recv(1)[0] not in _SIGNALS:
+            pass
         rclpy.try_shutdown()
+
+    def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         if self.starting:
             self.starting, self.broken_off = False, True
             raise KeyboardInterrupt
@@ -45,8 +66,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         initialised = True
-        signal.signal(signal.SIGINT, ending)
-        signal.signal(signal.SIGTERM, ending)
+        ending.listen()
         return _run(ending)
     except KeyboardInterrupt:
         return 0

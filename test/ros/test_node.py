@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
+import sys
 import time
 
 import pytest
@@ -270,3 +271,32 @@ def test_over_a_memory_budget_the_node_warns_and_gives_up_what_it_can(rig: Rig) 
     rig.client.spin_until(lambda: rig.client.latest_values(": process")["workers"] == "1")
     _await_poses(rig, 5)
     assert node.output.count("is over max_memory_mb 20") == 2, node.output
+
+
+_STRUCK_IN_A_LOCK = """
+import os, signal, sys, threading
+from rclpy.context import Context
+from pose_estimation_ros.ros.main import main
+
+plain, calls = Context.ok, []
+
+def ok(self):
+    if threading.current_thread() is threading.main_thread():
+        calls.append(1)
+        if len(calls) == 12:  # the node spins by now
+            with self._lock:
+                os.kill(os.getpid(), signal.SIGINT)
+                print("struck", flush=True)
+    return plain(self)
+
+Context.ok = ok
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_while_rclpy_holds_a_lock_ends_the_node(rig: Rig) -> None:
+    """As the handler runs in the thread that holds it, a handler that wants it waits for ever."""
+    node = rig.start([sys.executable, "-c", _STRUCK_IN_A_LOCK], "struck")
+    assert node.wait(30) == 0, node.output
+    assert "struck" in node.output
+    assert "Traceback" not in node.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -82,6 +83,7 @@ def main(args: list[str] | None = None) -> int:
     finally:
         rclpy.try_shutdown()
         if ending.broken_off:
+            gc.collect()  # half a node, whose shared memory nobody else would remove
             _end_at_once()
 
 

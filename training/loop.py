@@ -52,10 +52,16 @@ class Budget:
         return min(max(shares), 1.0)
 
 
-def rate_factor(budget: Budget, warm_up_steps: int = 100, floor: float = 0.01) -> float:
-    """Linear warm-up, then cosine down to ``floor`` at the end of the budget."""
+def rate_factor(
+    budget: Budget, warm_up_steps: int = 100, floor: float = 0.01, hold: float = 0.0
+) -> float:
+    """Linear warm-up, 1 for the share ``hold`` of the budget, then cosine down to ``floor``.
+
+    With ``hold`` 1 the rate never falls: what a later run with a falling rate starts from.
+    """
     warm = min((budget.step + 1) / warm_up_steps, 1.0)
-    return warm * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * budget.progress)))
+    falling = max(0.0, budget.progress - hold) / (1 - hold) if hold < 1 else 0.0
+    return warm * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * falling)))
 
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -24,6 +24,7 @@ from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, ExportedPose,
 from training import depthwise, loop
 from training.data import default_cache, default_shared
 from training.evaluate import dev_set, pose_figures
+from training.muon import Muon
 from training.pose_data import Crops
 
 JOINTS = 17
@@ -105,7 +106,7 @@ def train(options: argparse.Namespace) -> Path:
     if device.type == "cpu":
         # After the average copied the network, as the copy must not share the replacement.
         depthwise.speed_up(network)
-    optim = loop.optimiser(network, options.rate, options.decay)
+    optim = Muon(network.named_parameters(), options.rate, options.decay)
     crops = Crops(options.cache, options.shared, options.batch, options.side, options.seed)
     steps = options.steps or (
         options.passes and int(options.passes * len(crops.indices) / options.batch)
@@ -124,7 +125,7 @@ def train(options: argparse.Namespace) -> Path:
     stop = loop.Stop()
     network.train()
     for images, target in loader:
-        loop.set_rate(optim, options.rate * loop.rate_factor(budget))
+        loop.set_rate(optim, options.rate * loop.rate_factor(budget, hold=options.hold))
         with loop.autocast(device):
             volume = network.volume(loop.normalise(images, device))
         loss, parts = pose_loss(volume.float(), target.to(device))
@@ -176,6 +177,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--side", type=int, default=192, help="px of the training crops")
     parser.add_argument("--evaluate-side", type=int, default=192)
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--hold", type=float, default=0.0, help="share of the time at full rate")
     parser.add_argument("--decay", type=float, default=0.03)
     parser.add_argument("--average", type=float, default=0.998)
     parser.add_argument("--seed", type=int, default=0)

@@ -38,7 +38,10 @@ rclpy.init()
 node = rclpy.create_node("bare")
 newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 node.create_subscription(Image, "{topic}", lambda message: None, newest)
-rclpy.spin(node)
+try:
+    rclpy.spin(node)
+except KeyboardInterrupt:  # that is how it is ended
+    pass
 """
 
 

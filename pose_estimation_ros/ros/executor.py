@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -40,8 +40,8 @@ class CameraExecutor(Executor):
 
     def __init__(self, *, context: Context | None = None) -> None:
         super().__init__(context=context)
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="callback")
-        self._beside: set[Any] = set()  # handed over and not yet done
+        self._pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="callback")
+        self._beside: dict[Any, concurrent.futures.Future[None]] = {}  # what was handed over
         self._failures: SimpleQueue[BaseException] = SimpleQueue()
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
@@ -61,9 +61,13 @@ class CameraExecutor(Executor):
         self._once(timeout_sec, future.done)
 
     def shutdown(self, timeout_sec: float | None = None) -> bool:
-        """Stops; whether every callback was over within `timeout_sec`."""
+        """Stops; whether every callback was over within `timeout_sec`.
+
+        What one of them still uses could not be destroyed, and rclpy itself does not wait for it.
+        """
         self._pool.shutdown(wait=False, cancel_futures=True)
-        return bool(super().shutdown(timeout_sec))
+        _, late = concurrent.futures.wait(list(self._beside.values()), timeout_sec)
+        return bool(super().shutdown(timeout_sec)) and not late
 
     def _once(self, timeout_sec: Any | None, condition: Callable[[], bool]) -> None:
         try:
@@ -71,12 +75,12 @@ class CameraExecutor(Executor):
         except (ShutdownException, TimeoutException, ConditionReachedException):
             return
         task, entity, _ = ready
+        self._beside = {t: run for t, run in self._beside.items() if not run.done()}
         if task in self._beside:
             # Its thread has not begun: rclpy offers it again, and would do so for ever.
             time.sleep(_HANDING_OVER_S)
         elif _takes_long(entity):
-            self._beside.add(task)
-            self._pool.submit(self._run_beside, task)
+            self._beside[task] = self._pool.submit(self._run_beside, task)
         else:
             task()
             task.result()
@@ -86,13 +90,10 @@ class CameraExecutor(Executor):
             pass
 
     def _run_beside(self, task: Any) -> None:
-        try:
-            task()
-            if (failure := task.exception()) is not None:
-                self._failures.put(failure)
-                self.wake()
-        finally:
-            self._beside.discard(task)
+        task()
+        if (failure := task.exception()) is not None:
+            self._failures.put(failure)
+            self.wake()
 
 
 def _takes_long(entity: Any) -> bool:

@@ -149,3 +149,21 @@ def test_what_a_callback_raises_reaches_whoever_spins(spun: Spun, how: dict[str,
     got: list[int] = []
     _publisher(spun, "after", lambda message: got.append(message.data)).publish(Int64(data=1))
     spun.until(lambda: got == [1])
+
+
+def test_shutdown_waits_for_what_runs_beside(spun: Spun) -> None:
+    """What a callback uses cannot be destroyed, and a process that ends then leaves it behind."""
+    let_go, begun, over = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(_message: Int64) -> None:
+        begun.set()
+        assert let_go.wait(20)
+        over.set()
+
+    publisher = _publisher(spun, "slow", hold, callback_group=SlowCallbackGroup())
+    publisher.publish(Int64())
+    spun.until(begun.is_set)
+    assert not spun.executor.shutdown(timeout_sec=0.05)
+    threading.Timer(0.1, let_go.set).start()
+    assert spun.executor.shutdown(timeout_sec=20)
+    assert over.is_set()

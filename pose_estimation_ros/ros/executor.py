@@ -75,11 +75,12 @@ class CameraExecutor(Executor):
         except (ShutdownException, TimeoutException, ConditionReachedException):
             return
         task, entity, _ = ready
-        self._beside = {t: run for t, run in self._beside.items() if not run.done()}
         if task in self._beside:
             # Its thread has not begun: rclpy offers it again, and would do so for ever.
             time.sleep(_HANDING_OVER_S)
         elif _takes_long(entity):
+            # Here, not for every image: only what is handed over adds to them.
+            self._beside = {t: run for t, run in self._beside.items() if not run.done()}
             self._beside[task] = self._pool.submit(self._run_beside, task)
         else:
             task()

@@ -15,7 +15,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from pose_estimation_ros.msg import PoseArray
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 
 
@@ -64,6 +64,13 @@ class Process:
             self._process.wait()
 
 
+def spin_until(executor: Executor, condition: Callable[[], bool], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        executor.spin_once(timeout_sec=0.05)
+
+
 class Client:
     """Subscribes to what the node publishes and calls its services."""
 
@@ -83,10 +90,7 @@ class Client:
         self.diagnostics.append((time.monotonic(), message))
 
     def spin_until(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, "timed out"
-            self.executor.spin_once(timeout_sec=0.05)
+        spin_until(self.executor, condition, timeout_s)
 
     def spin_for(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import rclpy
+from processes import spin_until
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -28,10 +29,7 @@ class Spun:
     threads: dict[str, int] = field(default_factory=dict)
 
     def until(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, "timed out"
-            self.executor.spin_once(timeout_sec=0.05)
+        spin_until(self.executor, condition, timeout_s)
 
     def note(self, name: str) -> None:
         self.threads[name] = threading.get_ident()

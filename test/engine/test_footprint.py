@@ -70,6 +70,32 @@ for index in range(3):
     assert run.returncode == 0 and run.stderr == "", run
 
 
+def test_the_runtime_gives_its_memory_back() -> None:
+    """What 18 persons took is free again; a part of it without being asked for."""
+    code = """
+import numpy as np
+from pose_estimation_ros.cli.scene import SceneSource
+from pose_estimation_ros.engine import CancelToken, Frame, Image
+from pose_estimation_ros.engine.metrics import resident_mb
+from pose_estimation_ros.engine.memory import return_free_memory
+from pose_estimation_ros.models import EngineConfig, build_models
+frame = Frame(Image(next(SceneSource(640, 480, 30, 18, 1).frames())), 0.0)
+models = build_models(EngineConfig(runtime="onnxruntime"))
+models.load()
+loaded = resident_mb()
+boxes = np.tile(np.array([[100, 100, 200, 300]], np.float32), (18, 1))
+for count in (18, 5, 18, 11):
+    models.estimate(frame, boxes[:count], CancelToken())
+used = resident_mb()
+return_free_memory()
+print(used - loaded, resident_mb() - loaded)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    used_mb, kept_mb = map(float, run.stdout.split())
+    assert 8 < used_mb < 60, run.stdout
+    assert kept_mb < 0.3 * used_mb, run.stdout
+
+
 @KINDS
 def test_nothing_stays_behind(embedded_models: Models, scene_frames: list, kind: type) -> None:
     """Neither Python objects nor array memory grow from frame to frame."""

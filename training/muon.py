@@ -2,8 +2,8 @@
 
 Muon (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024) replaces a
 matrix's momentum by the nearest orthogonal matrix, so that every direction of a layer learns at
-the same pace. 1x1 and strided convolutions count as matrices; depthwise kernels, norms, biases,
-the stem and the last layer do not, and go to AdamW.
+the same pace. 1x1 and strided convolutions count as matrices, which torch's own Muon does not
+take; depthwise kernels, norms, biases, the stem and the last layers go to AdamW.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 # Coefficients of the quintic iteration, chosen by Jordan et al. for speed over exactness.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
@@ -39,8 +40,12 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 
 def is_matrix(name: str, value: Tensor) -> bool:
     """Whether Muon takes this parameter: hidden and dense, so neither the first nor the last."""
-    hidden = "downsample_layers.0" not in name and "final_layer" not in name
-    return hidden and value.ndim in (2, 4) and min(value.shape[:2]) > 8
+    outer = ("downsample_layers.0", "final_layer", "outputs")
+    return (
+        not any(part in name for part in outer)
+        and value.ndim in (2, 4)
+        and min(value.shape[:2]) > 8
+    )
 
 
 class Muon(torch.optim.Optimizer):
@@ -103,15 +108,26 @@ class Muon(torch.optim.Optimizer):
 
     def _adam(self, values: list[nn.Parameter], group: dict[str, Any], rate: float) -> None:
         for value in values:
-            state, grad = self.state[value], value.grad
-            assert grad is not None
-            if not state:
-                state["mean"], state["square"] = torch.zeros_like(value), torch.zeros_like(value)
-                state["step"] = torch.zeros(())
-            state["step"] += 1
-            count = float(state["step"])
-            state["mean"].lerp_(grad, 1 - _BETAS[0])
-            state["square"].mul_(_BETAS[1]).addcmul_(grad, grad, value=1 - _BETAS[1])
-            size = (state["square"] / (1 - _BETAS[1] ** count)).sqrt_().add_(_EPS)
-            value.mul_(1 - rate * group["decay"])
-            value.addcdiv_(state["mean"], size, value=-rate / (1 - _BETAS[0] ** count))
+            if not self.state[value]:
+                self.state[value] = {
+                    "mean": torch.zeros_like(value),
+                    "square": torch.zeros_like(value),
+                    "step": torch.zeros((), device=value.device),
+                }
+        states = [self.state[value] for value in values]
+        adamw(
+            list(values),
+            [value.grad for value in values if value.grad is not None],
+            [state["mean"] for state in states],
+            [state["square"] for state in states],
+            [],
+            [state["step"] for state in states],
+            fused=True,
+            amsgrad=False,
+            beta1=_BETAS[0],
+            beta2=_BETAS[1],
+            lr=rate,
+            weight_decay=group["decay"],
+            eps=_EPS,
+            maximize=False,
+        )

@@ -79,7 +79,7 @@ from pose_estimation_ros.engine import CancelToken, Frame, Image
 from pose_estimation_ros.engine.metrics import resident_mb
 from pose_estimation_ros.engine.memory import return_free_memory
 from pose_estimation_ros.models import EngineConfig, build_models
-frame = Frame(Image(next(SceneSource(640, 480, 30, 18, 1).frames())), 0.0)
+frame = Frame(Image(next(SceneSource(640, 480, persons=18).frames())), 0.0)
 models = build_models(EngineConfig(runtime="onnxruntime"))
 models.load()
 loaded = resident_mb()

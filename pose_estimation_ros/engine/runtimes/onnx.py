@@ -78,8 +78,6 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     # Idle threads that spin would take the cores that the middleware and the robot need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.use_env_allocators", "1")
-    # Patterns keep a plan and a block of memory for every size of batch, and gain no time here.
-    options.enable_mem_pattern = False
     options.log_severity_level = 3
     return options
 

@@ -51,7 +51,7 @@ def _share_arena() -> None:
     """Has all sessions of the process take their memory from one arena.
 
     Each would otherwise keep what its largest run took, though the detector and the pose
-    network take turns: 20 MB with 18 persons.
+    network take turns: 8 MB with 18 persons.
     """
     kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     where = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)

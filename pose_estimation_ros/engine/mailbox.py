@@ -44,6 +44,16 @@ class Mailboxes(Generic[T]):
                 self._ready.wait(wait)
             return None
 
+    def take_newer(self, camera: int, timeout_s: float) -> T | None:
+        """The next item of one camera, waited for; None on timeout or once closed."""
+        with self._ready:
+            self._ready.wait_for(
+                lambda: self._closed or self._slots[camera] is not None, timeout_s
+            )
+            item = self._slots[camera]
+            self._slots[camera] = None
+            return item
+
     def clear_slot(self, camera: int) -> int:
         """Empties a camera's slot; 1 where a frame was waiting there, else 0."""
         with self._ready:

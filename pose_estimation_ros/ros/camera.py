@@ -19,10 +19,9 @@ from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.engine.cancel import CancelToken
 from pose_estimation_ros.engine.errors import CancelledError, InputError, ModelError
-from pose_estimation_ros.engine.geometry import CameraModel
 from pose_estimation_ros.engine.mailbox import Mailboxes
 from pose_estimation_ros.engine.stages import Models
-from pose_estimation_ros.engine.types import FloatArray, Frame, Image
+from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.models.assembly import Pipeline
 from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros import dds_profile
@@ -33,21 +32,21 @@ from pose_estimation_ros.ros.diagnostics import STALE, WARN
 from pose_estimation_ros.ros.executor import SlowCallbackGroup
 from pose_estimation_ros.ros.images import (
     MAX_PIXELS,
-    to_camera,
-    to_depth,
     to_image,
     to_image_compressed,
 )
 from pose_estimation_ros.ros.logs import Throttle
 from pose_estimation_ros.ros.messages import PoseArrayBuilder
+from pose_estimation_ros.ros.rhythm import Rhythm
+from pose_estimation_ros.ros.side_inputs import SideInputs, seconds
 from pose_estimation_ros.ros.silence import Situation, Subscription
 from pose_estimation_ros.ros.statistics import CameraStatistics
 from pose_estimation_ros.ros.transforms import TransformPublisher
 from pose_estimation_ros.ros.visuals import Visuals
 
-_OLD_DEPTH_S = 0.2
 _JITTER_S = 0.1
 _REPEAT_S = 10.0
+_REPLACED = "replaced by a newer one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +89,13 @@ class Camera:
         self._visuals = Visuals(node, self._prefix, OUT, settings.foreign)
         self._transforms = TransformPublisher(node, self._prefix) if settings.publish_tf else None
         self._builder = PoseArrayBuilder()
-        self._model: CameraModel | None = None
-        self._depth: ImageMsg | None = None
-        self._model_size = (0, 0)
+        self._side = SideInputs(self._warn)
         self._throttle = Throttle(_REPEAT_S)
         self._next_due_s = 0.0
         self._last_stamp_s = -math.inf
         self._reporter = CameraReporter(node, name)
         self._arrivals = Arrivals()
+        self._rhythm = Rhythm()
         self.statistics = CameraStatistics()
 
     def subscribe(self, inline: tuple[Lock, CancelToken]) -> None:
@@ -107,6 +105,7 @@ class Camera:
         """
         self.statistics.start()
         self._reporter.start()
+        self._rhythm = Rhythm()
         self._inline = inline
         kind: Any = CompressedImage if self._settings.compressed else ImageMsg
         topic = f"{self._prefix}image" + ("/compressed" if self._settings.compressed else "")
@@ -117,7 +116,7 @@ class Camera:
         self._source = Subscription(str(images.topic_name), name, qos)
         self._add(CameraInfo, f"{self._prefix}camera_info", self._on_camera_info, newest_only())
         if self._settings.use_depth:
-            self._add(ImageMsg, f"{self._prefix}depth", self._on_depth, newest_only())
+            self._add(ImageMsg, f"{self._prefix}depth", self._side.take_depth, newest_only())
         self._node.get_logger().info(f"waiting for images on {self.topic}")
 
     def _add(
@@ -175,19 +174,24 @@ class Camera:
             lock, cancel = self._inline
             with lock:
                 self.answer(job, cancel)
-        elif self._mailboxes.put(self._index, job):
-            self.statistics.dropped("replaced by a newer one")
+            return
+        self._rhythm.arrived(now_s)
+        if self._mailboxes.put(self._index, job):
+            self.statistics.dropped(_REPLACED)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._arrivals.announced()
-        try:
-            self._model, self._model_size = to_camera(message), (message.width, message.height)
-        except InputError as error:
-            self._model = None
-            self._warn(f"{error}; until then there are no positions")
+        self._side.take_camera_info(message)
 
-    def _on_depth(self, message: ImageMsg) -> None:
-        self._depth = message  # converted only for the images that are answered
+    def answer_newest(self, job: Job, cancel: CancelToken) -> None:
+        """Answers an image from the mailbox, or the next one where that is about to come."""
+        patience_s = self._rhythm.patience_s(job.received_s, time.perf_counter())
+        if patience_s and (newer := self._mailboxes.take_newer(self._index, patience_s)):
+            self.statistics.dropped(_REPLACED)
+            job = newer
+        began_s = time.perf_counter()
+        self.answer(job, cancel)
+        self._rhythm.answered(time.perf_counter() - began_s)
 
     def answer(self, job: Job, cancel: CancelToken) -> None:
         """Answers one image, or counts it as dropped with the reason; never raises."""
@@ -216,9 +220,10 @@ class Camera:
         image = self._decode(job.message)
         times["decode"] = (time.perf_counter() - lap) * 1e3
         header = job.message.header
-        stamp_s = self._steady(_seconds(header.stamp) or job.received_ns * 1e-9)
-        depth = self._depth_for(stamp_s)
-        frame = Frame(image, stamp_s, self._model_for(image), depth, pixels_stay=True)
+        stamp_s = self._steady(seconds(header.stamp) or job.received_ns * 1e-9)
+        model = self._side.model_for(image, self.topic)
+        depth = self._side.depth_at(stamp_s, self.max_pixels)
+        frame = Frame(image, stamp_s, model, depth, pixels_stay=True)
         result = self.pipeline.process(frame, cancel)
         times["detect"], times["pose"] = result.times.detect_ms, result.times.pose_ms
         times["track"] = result.times.track_ms
@@ -227,7 +232,7 @@ class Camera:
         message.sequence, message.dropped = job.sequence, self.statistics.drops
         times["publish"] = (time.perf_counter() - lap) * 1e3
         times["total"] = (time.perf_counter() - job.received_s) * 1e3
-        stamp_ns = round(_seconds(header.stamp) * 1e9)
+        stamp_ns = round(seconds(header.stamp) * 1e9)
         age_ms = (job.received_ns - stamp_ns) * 1e-6 if stamp_ns else float("nan")
         times["age_at_receipt"] = age_ms
         # Both ages share a moment, so their difference is a duration and takes the steady clock.
@@ -257,28 +262,6 @@ class Camera:
         decode: Any = to_image_compressed if self._settings.compressed else to_image
         return decode(message, self.max_pixels)
 
-    def _model_for(self, image: Image) -> CameraModel | None:
-        # Intrinsics of another size would put everybody in the wrong place.
-        model, size = self._model, self._model_size
-        if model is None or size in ((0, 0), (image.width, image.height)):
-            return model
-        self._warn(
-            f"{self.topic}: camera_info is for {size[0]}x{size[1]} px, the image has "
-            f"{image.width}x{image.height}: no positions until they agree"
-        )
-        return None
-
-    def _depth_for(self, stamp_s: float) -> FloatArray | None:
-        message = self._depth
-        # A depth image of another moment would put the person where they were.
-        if message is None or abs(_seconds(message.header.stamp) - stamp_s) > _OLD_DEPTH_S:
-            return None
-        try:
-            return to_depth(message, self.max_pixels)
-        except InputError as error:
-            self._warn(f"depth: {error}")
-            return None
-
     def _warn(self, text: str) -> None:
         if self._throttle.passes(text):
             self._node.get_logger().warning(text)
@@ -306,7 +289,3 @@ class Camera:
             unprofiled=partial(dds_profile.unprofiled, self._node, publishers),
         )
         return self._reporter.end(report, situation)
-
-
-def _seconds(stamp: Any) -> float:
-    return float(stamp.sec) + float(stamp.nanosec) * 1e-9

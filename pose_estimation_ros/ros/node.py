@@ -164,7 +164,7 @@ class PoseEstimationNode(LifecycleNode):
             if taken is not None:
                 index, job = taken
                 with self._answering:  # one at a time, also where the last thread is not yet done
-                    self._cameras[index].answer(job, cancel)
+                    self._cameras[index].answer_newest(job, cancel)
 
     # Parameters, services, diagnostics
 

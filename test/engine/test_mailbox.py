@@ -56,6 +56,17 @@ def test_nothing_is_lost_or_doubled_under_load() -> None:
         assert taken[camera][-1] == 19_999
 
 
+def test_a_newer_item_is_waited_for_but_only_so_long_and_only_of_its_camera() -> None:
+    boxes: Mailboxes[int] = Mailboxes(2)
+    boxes.put(1, 7)
+    assert boxes.take_newer(0, 0.01) is None
+    later = threading.Timer(0.05, boxes.put, (0, 2))
+    later.start()
+    assert boxes.take_newer(0, 10) == 2
+    assert boxes.take(0) == (1, 7)
+    later.join()
+
+
 def test_closing_wakes_a_taker() -> None:
     boxes: Mailboxes[int] = Mailboxes(1)
     results: list[object] = ["untouched"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
+from pose_estimation_ros.cli.prefetch import newest
 from pose_estimation_ros.cli.video_writer import VideoWriter
 from pose_estimation_ros.engine.errors import InputError
 from pose_estimation_ros.engine.types import ByteArray
@@ -175,8 +176,8 @@ class CameraSource:
             InputError: there is none, or nothing comes from it.
         """
         self.name = name
+        self.skipped = 0  # images that made room for newer ones
         self._what = f"camera {name}" if name.isdigit() else f"stream '{name}'"
-        self._is_file = name.lower().startswith("http")  # may well be one, which has an end
         _hush()
         if name.isdigit():
             self._capture = cv2.VideoCapture(int(name))
@@ -194,8 +195,23 @@ class CameraSource:
         self.height, self.width = first.shape[:2]
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 1 <= fps <= 240 else 30.0
+        # A web address may be that of a file, which knows its length and has an end.
+        self.is_file = self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
 
-    def frames(self) -> Iterator[ByteArray]:
+    def frames(self) -> Generator[ByteArray, None, None]:
+        """The image that came last, whenever one is asked for; what came before it is skipped.
+
+        A file behind a web address is read as any other, without skipping.
+
+        Raises:
+            InputError: after the last image of what should have no end.
+        """
+        return self._read() if self.is_file else newest(self._read(), self._skip)
+
+    def _skip(self) -> None:
+        self.skipped += 1
+
+    def _read(self) -> Generator[ByteArray, None, None]:
         try:
             if self._first is not None:
                 yield self._first
@@ -207,5 +223,5 @@ class CameraSource:
                 yield np.asarray(pixels, np.uint8)
         finally:
             self._capture.release()
-        if not self._is_file:
+        if not self.is_file:
             raise InputError(f"{self._what} gives no more images: it was unplugged or ended")

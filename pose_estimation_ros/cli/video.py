@@ -7,7 +7,7 @@ import contextlib
 import errno
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,8 @@ class _VideoJob:
         self._args, self._source, self._pipeline = args, source, pipeline
         self._records = records
         self._identities = Identities(records) if records else None
-        self._live = isinstance(source, CameraSource)
+        self._camera = isinstance(source, CameraSource)
+        self._live = self._camera and not source.is_file
         self._apart = isinstance(source, ImagesSource) and not args.sequence
         self._latencies_ms: list[float] = []
         self._coco: list[dict[str, Any]] = []
@@ -114,10 +115,10 @@ class _VideoJob:
         if self._args.frames:
             total = min(total or self._args.frames, self._args.frames)
         progress = Progress("frames", total)
-        # A camera is not read ahead: its newest frame is wanted.
-        frames: Iterator[ByteArray] = self._source.frames()
-        if not self._live:
-            frames = stack.enter_context(contextlib.closing(prefetched(frames)))
+        frames: Generator[ByteArray, None, None] = self._source.frames()
+        if not self._live:  # a camera gives its newest frame, whatever is read ahead grows old
+            frames = prefetched(frames)
+        stack.enter_context(contextlib.closing(frames))
         started_s = time.monotonic()
         with Interruption() as interruption, self._coco_output():
             for index, pixels in enumerate(frames):
@@ -132,14 +133,14 @@ class _VideoJob:
                     self._coco += coco_rows(self._image_id(index), record)
                 if show:
                     self._draw(pixels, result, index)
-                    show(index, pixels)
+                    show(index, pixels, stamp_s)
                 self._persons += len(result.poses)
                 self.done = index + 1
                 progress.show(self.done)
                 if interruption.asked or self.done == self._args.frames:
                     break
         progress.close()
-        return self._live or not interruption.asked
+        return self._camera or not interruption.asked
 
     def _answer(self, index: int, pixels: ByteArray, stamp_s: float) -> PoseResult:
         known = len(self._records)
@@ -174,20 +175,20 @@ class _VideoJob:
 
     def _picture_output(
         self, stack: contextlib.ExitStack
-    ) -> Callable[[int, ByteArray], None] | None:
-        """What takes the images with the poses drawn."""
+    ) -> Callable[[int, ByteArray, float], None] | None:
+        """What takes the images with the poses drawn, with their numbers and times."""
         out, source = self._args.out, self._source
         if out is None:
             return None
         if out.suffix.lower() == ".mp4":
             writer = VideoWriter(out, source.fps, source.width, source.height)
             stack.enter_context(writer)
-            return lambda _, pixels: writer.write(pixels)
+            return lambda _, pixels, stamp_s: writer.write_at(pixels, stamp_s)
         if not isinstance(source, ImagesSource):
             raise ConfigError(f"--out: '{out}' is no .mp4, which a video is written to")
         single = len(source.files) == 1 and out.suffix
 
-        def write(index: int, pixels: ByteArray) -> None:
+        def write(index: int, pixels: ByteArray, stamp_s: float) -> None:
             path = out if single else out / f"{source.files[index].stem}.png"
             write_picture(path, pixels)
 
@@ -237,6 +238,8 @@ class _VideoJob:
         text = f"{self.done} frames, {self._persons / max(self.done, 1):.2f} persons a frame"
         if self._records:
             text += f", {len(self._records)} of them answered before"
+        if self._live and self._source.skipped:
+            text += f", {self._source.skipped} skipped to stay live"
         if latency.count:
             text += f", latency p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms"
             text += f", max {latency.max:.1f} ms"

@@ -90,7 +90,9 @@ class VideoWriter:
             InputError: it cannot be written.
         """
         self.path = path
+        self._fps = fps
         self._written = 0
+        self._last: ByteArray | None = None
         self._partial = path.with_name(f".{path.stem}.partial.mp4")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +128,23 @@ class VideoWriter:
         except OSError as error:
             raise self._explained(error) from error
         self._written += 1
+
+    def write_at(self, pixels: ByteArray, stamp_s: float) -> None:
+        """Adds pixels that are shown from that time on; not those whose place is taken already.
+
+        The last ones are shown until then, so that what a camera saw plays at its pace.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        place = round(stamp_s * self._fps)
+        if self._written > place:
+            return
+        last = pixels if self._last is None else self._last
+        while self._written < place:
+            self.write(last)
+        self.write(pixels)
+        self._last = pixels
 
     def _check_room(self) -> None:
         """Stops while there is room to end the file, without which nothing plays it."""

@@ -17,6 +17,7 @@ from pose_estimation_ros.engine.errors import PoseEstimationError
 from pose_estimation_ros.engine.gpu import Gpu
 from pose_estimation_ros.models.manifest import packaged_manifest
 from pose_estimation_ros.models.share import version
+from pose_estimation_ros.ros import shared_memory
 from pose_estimation_ros.ros.bridge import why_unusable
 from pose_estimation_ros.ros.dds_profile import VARIABLES, is_configured, packaged_profile
 
@@ -35,6 +36,11 @@ class Finding:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--clean",
+        action="store_true",
+        help="remove the shared memory that killed processes left behind",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
         *(_machine, _libraries, _runtimes, _gpu, _models, _middleware, _cv_bridge),
         _running_nodes,
     )
+    if args.clean:
+        shared_memory.remove(shared_memory.abandoned())
     findings = [finding for check in checks for finding in check()]
     if args.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -160,7 +168,7 @@ def _middleware() -> list[Finding]:
     found, why = _import("pose_estimation_ros.msg")
     text = "built" if found else f"not importable ({why}): build the package and source its setup"
     findings.append(Finding("messages", _OK if found else _FAIL, text))
-    return [*findings, *([_dds_profile()] if "fastrtps" in rmw else [])]
+    return [*findings, *([_dds_profile(), _shared_memory()] if "fastrtps" in rmw else [])]
 
 
 def _export() -> str:
@@ -178,6 +186,29 @@ def _dds_profile() -> Finding:
         return Finding("DDS profile", _OK, text)
     text = f"none here: large images get lost; for camera and node: {_export()}"
     return Finding("DDS profile", _NOTE, text)
+
+
+def _shared_memory() -> Finding:
+    what = "shared memory"
+    if not shared_memory.FOLDER.is_dir():
+        text = f"there is no {shared_memory.FOLDER}: images go through UDP, which loses large ones"
+        return Finding(what, _NOTE, text)
+    total = shared_memory.total_bytes()
+    left = shared_memory.abandoned()
+    if left:
+        size = sum(segment.stat().st_size for segment in left if segment.exists())
+        text = (
+            f"{len(left)} segments, {size / 1e6:.0f} MB, were left by processes that were killed: "
+            "remove them with: pose_estimation doctor --clean (as their user)"
+        )
+        return Finding(what, _NOTE, text)
+    if total < shared_memory.ENOUGH_BYTES:
+        text = (
+            f"{total / 1e6:.0f} MB in all: too little for large images; in Docker start the "
+            "container with --ipc=host or --shm-size=512m"
+        )
+        return Finding(what, _NOTE, text)
+    return Finding(what, _OK, f"{total / 1e6:.0f} MB, nothing abandoned in it")
 
 
 def _cv_bridge() -> list[Finding]:

@@ -1,0 +1,60 @@
+"""Shared memory of Fast DDS: what killed processes left of it, and whether there is enough.
+
+Every participant has a segment, 32 MB with the profile for large images, and holds a lock on the
+file beside it for as long as it lives. Nobody removes the segment of a process that was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+FOLDER = Path("/dev/shm")  # nosec B108: where POSIX has it, not a temporary file
+_PREFIX, _LOCK = "fastrtps_", "_el"
+# A node and a camera with the profile for large images, and the ports.
+ENOUGH_BYTES = 128 * 2**20
+
+
+def abandoned(folder: Path = FOLDER) -> list[Path]:
+    """The segments whose process is over."""
+    locks = sorted(folder.glob(f"{_PREFIX}*{_LOCK}"))
+    found = [(lock, lock.with_name(lock.name.removesuffix(_LOCK))) for lock in locks]
+    return [segment for lock, segment in found if segment.is_file() and not _held(lock)]
+
+
+def _held(lock: Path) -> bool:
+    try:
+        file = os.open(lock, os.O_RDONLY)
+    except OSError:
+        return True  # its process ends just now, or it is another user's and not ours to judge
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def remove(segments: list[Path]) -> list[Path]:
+    """Removes abandoned segments and their locks; those that could not be, as another user's.
+
+    Whoever still reads from one keeps it in memory until then.
+    """
+    left = []
+    for segment in segments:
+        try:
+            segment.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                segment.with_name(segment.name + _LOCK).unlink()
+        except OSError:
+            left.append(segment)
+    return left
+
+
+def total_bytes(folder: Path = FOLDER) -> int:
+    """How much shared memory there may be in all."""
+    return shutil.disk_usage(folder).total

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import IO
 
 from pose_estimation_ros.cli.options import engine_flags
 from pose_estimation_ros.engine.errors import InputError
@@ -60,11 +61,11 @@ def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> in
                 start_new_session=True,
             )
             running.add(process)
-        said, complaints = process.communicate()
+        said, complaints = _listen(process, out.name)
         with lock:
             running.discard(process)
             sys.stdout.write(said)
-            sys.stderr.write("".join(_worth_saying(complaints)))
+            sys.stderr.write(complaints)
             if process.returncode < 0 and not stopped:
                 name = signal.Signals(-process.returncode).name
                 sys.stderr.write(
@@ -87,6 +88,21 @@ def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> in
     return 1 if any(codes) else 0
 
 
-def _worth_saying(lines: str) -> list[str]:
-    """The lines but for those that show progress."""
-    return [line for line in lines.splitlines(keepends=True) if not line.startswith("images: ")]
+def _listen(process: subprocess.Popen[str], name: str) -> tuple[str, str]:
+    """What a process says on stdout and stderr until it ends; its progress is shown at once."""
+    assert process.stdout is not None and process.stderr is not None
+    stdout, complaints = process.stdout, []
+
+    def listen(stderr: IO[str]) -> None:
+        for line in stderr:
+            if line.startswith("images: "):
+                print(f"{name}: {line}", end="", file=sys.stderr, flush=True)
+            else:
+                complaints.append(line)
+
+    listener = threading.Thread(target=listen, args=(process.stderr,), daemon=True)
+    listener.start()
+    said = stdout.read()
+    process.wait()
+    listener.join()
+    return said, "".join(complaints)

@@ -127,6 +127,7 @@ def test_many_bags_at_a_time(recording: Path, frames: list, tmp_path: Path) -> N
     shutil.copytree(recording, tmp_path / "in" / "b")
     run = _bag(tmp_path / "in", tmp_path / "out", "--jobs", 2, "--pipeline", "v3")
     assert "2 images answered" in run.stdout and f"{FRAMES} images answered" in run.stdout
+    assert f"b: images: {FRAMES}/{FRAMES}" in run.stderr
     assert len(read_poses(tmp_path / "out" / "a")["/cam/poses"]) == 2
     assert len(read_poses(tmp_path / "out" / "b")["/cam/poses"]) == FRAMES
 

@@ -114,6 +114,10 @@ def run(args: argparse.Namespace) -> int:
         f"{about['cores']} cores, {about['machine']}. Frames were given one after another, as "
         "fast as they were answered."
     )
+    if first["damage"]:
+        about["line"] += f" The bag is damaged, this is of what comes before: {first['damage']}."
+        text = f"bag '{args.source}': {first['damage']}; compared on what comes before"
+        print(f"pose_estimation compare: note: {text}", file=sys.stderr)
     counts = _counts(records)
     persons = args.max_persons
     if persons is None:  # as many as there are in the recording, but for its rarest moments

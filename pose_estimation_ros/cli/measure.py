@@ -71,6 +71,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "pipeline": args.pipeline,
+        "damage": sequence.damage,
         "detector": models.detector.state.name,
         "pose_model": models.pose.state.name,
         "latency_ms": latencies,

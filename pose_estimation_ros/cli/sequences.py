@@ -38,6 +38,8 @@ def open_sequence(name: str, topic: str = "") -> VideoSequence | BagSequence:
 class VideoSequence:
     """A video file or a folder of images."""
 
+    damage = ""  # a damaged video is refused
+
     def __init__(self, name: str) -> None:
         if is_live(name):
             raise ConfigError(f"'{name}' is a camera, which never shows the same twice: record it")
@@ -66,6 +68,7 @@ class BagSequence:
 
     def __init__(self, path: Path, topic: str) -> None:
         self.name = str(path)
+        self.damage = ""  # what kept the last reading from the end of the bag
         self._path, self._topic = path, topic
         stamps: list[float] = []
         with BagReader(path) as reader:
@@ -107,3 +110,4 @@ class BagSequence:
                     continue
                 stamp = received.header.stamp
                 yield image, stamp.sec + stamp.nanosec * 1e-9 or message.stamp_ns * 1e-9
+            self.damage = reader.damage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -88,6 +89,20 @@ def test_the_page_asks_nobody_and_is_well_formed(report: Path) -> None:
     for drawing in drawings:
         ElementTree.fromstring(drawing)
         assert "nan" not in drawing and "inf" not in drawing
+
+
+def test_a_damaged_bag_is_compared_up_to_the_damage_and_that_is_said(
+    frames: list, tmp_path: Path
+) -> None:
+    bag = write_bag(tmp_path / "bag", {"/image": IMAGE}, frames)
+    file = next(bag.glob("*.mcap"))
+    os.truncate(file, int(file.stat().st_size * 0.8))
+    run = _compare(bag, "--out", tmp_path / "out", "--pipelines", "v3")
+    assert f"bag '{bag}': {file.name} is damaged" in run.stderr
+    assert "what comes before" in run.stderr
+    data = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert 5 <= data["pipelines"]["v3"]["frames"] < FRAMES
+    assert "The bag is damaged" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_labels_give_accuracy(folder: Path, tmp_path: Path) -> None:

@@ -22,12 +22,12 @@ from training.augment import colour
 from training.data import BOX_IN_CROP, CROP_SIDE, held_out
 
 FLIP = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])
-HIPS = (11, 12)
+HIPS, KNEES, ELBOWS = (11, 12), (13, 14), (7, 8)
 FACE_JOINTS = 5
 AGREE = 0.12 * BOX_IN_CROP
 Z_AGREE = 0.1 * BOX_IN_CROP
-UPPER = np.arange(11)
 Z_COLUMN = 3
+CUT_OFF = 0.35  # share of crops that show only a part of the person, as in COCO
 Batch = tuple[Tensor, Tensor]
 
 
@@ -74,31 +74,78 @@ def build_targets(labels: dict[str, np.ndarray]) -> Targets:
     return Targets(np.nan_to_num(joints).astype(np.float32), weight.astype(np.float32), weight_z)
 
 
+def cut_off(
+    image: np.ndarray, joints: np.ndarray, weight: np.ndarray, other: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:  # fmt: skip
+    """Part of a person, as where a frame ends or a table hides the rest.
+
+    Args:
+        image: (256, 256, 3) stored crop; other: one of somebody else, for what hides it.
+        joints: (17, 3); weight: (17, 2) of xy and of z.
+
+    Returns:
+        The picture with what lies beyond the cut black or hidden, the weights, 0 beyond it,
+        and the corners of the box around what is left; None where too few joints are left.
+    """
+    across = rng.random() < 0.2  # a cut to the left or right rather than above or below
+    axis = 0 if across else 1
+    seen = weight[:, 0] > 0
+    if across:
+        keep_low = rng.random() < 0.5
+        line = CROP_SIDE / 2 + rng.normal(0, 0.12) * BOX_IN_CROP
+    else:
+        keep_low = rng.random() < 0.8  # the upper body
+        pair = rng.choice((HIPS, KNEES, ELBOWS), p=(0.5, 0.3, 0.2)) if keep_low else HIPS
+        known = [int(j) for j in pair if seen[j]]
+        if not known:
+            return None
+        line = joints[known, 1].mean() + rng.uniform(-0.06, 0.1) * BOX_IN_CROP
+    line = round(float(np.clip(line, 40, CROP_SIDE - 40)))
+    left = seen & ((joints[:, axis] < line) == keep_low)
+    if left.sum() < 4:
+        return None
+    low, high = joints[left, :2].min(0), joints[left, :2].max(0)
+    margin = 0.12 * (high - low).max()
+    low, high = low - margin, high + margin
+    picture = image.copy()
+    beyond = slice(line, None) if keep_low else slice(None, line)
+    region = picture[:, beyond] if across else picture[beyond]
+    kind = rng.random()
+    if kind < 0.5:
+        region[:] = 0
+    elif kind < 0.8:
+        region[:] = other[:, beyond] if across else other[beyond]
+    # Else only the crop is narrower: the frame goes on.
+    (high if keep_low else low)[axis] = line
+    return picture, weight * left[:, None], low, high
+
+
 def augment(
     image: np.ndarray, joints: np.ndarray, weight: np.ndarray, side: int,
-    rng: np.random.Generator,
+    rng: np.random.Generator, other: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Scale, shift, rotate, flip, half body, colour, patches.
+    """Cut off a part, scale, shift, rotate, flip, colour, patches.
 
     Args:
         image: (256, 256, 3) stored crop; joints: (17, 3); weight: (17, 2) of xy and of z.
         side: px of the result.
+        other: another stored crop, to hide parts of this one with.
 
     Returns:
         Picture (side, side, 3), joints with x, y in its px, and weights, 0 outside it.
     """
     centre = np.array((CROP_SIDE / 2 - 0.5,) * 2)
     extent = BOX_IN_CROP * 1.25
-    if rng.random() < 0.15:
-        part = UPPER if rng.random() < 0.7 else np.arange(11, 17)
-        seen = joints[part][weight[part, 0] > 0, :2]
-        if len(seen) >= 4:
-            low, high = seen.min(0), seen.max(0)
+    if rng.random() < CUT_OFF:
+        part = cut_off(image, joints, weight, other, rng)
+        if part is not None:
+            image, weight, low, high = part
             centre = (low + high) / 2
-            extent = max(1.5 * float((high - low).max()), 0.35 * extent)
-    extent *= rng.uniform(0.74, 1.35)
+            extent = max(1.25 * float((high - low).max()), 0.35 * extent)
+    extent *= rng.uniform(0.8, 1.28)
     centre = centre + rng.normal(0, 0.05, 2).clip(-0.12, 0.12) * extent
-    angle = rng.uniform(-180, 180) if rng.random() < 0.04 else rng.normal(0, 18)
+    angle = rng.uniform(-180, 180) if rng.random() < 0.03 else rng.normal(0, 15)
     angle = np.deg2rad(angle if rng.random() < 0.7 else 0.0)
     scale = side / extent
     mirror = -1.0 if rng.random() < 0.5 else 1.0
@@ -115,11 +162,12 @@ def augment(
     if mirror < 0:
         moved, weight = moved[FLIP], weight[FLIP]
     picture = colour(picture, rng)
-    if rng.random() < 0.2:
+    if rng.random() < 0.25:
         picture = np.ascontiguousarray(picture)
-        w, h = (int(v) for v in rng.uniform(0.08, 0.3, 2) * side)
+        w, h = (int(v) for v in rng.uniform(0.08, 0.35, 2) * side)
         x, y = int(rng.integers(0, side - w)), int(rng.integers(0, side - h))
-        picture[y : y + h, x : x + w] = rng.integers(0, 256, 3)
+        patch = other[y : y + h, x : x + w] if rng.random() < 0.6 else rng.integers(0, 256, 3)
+        picture[y : y + h, x : x + w] = patch
     inside = ((moved[:, :2] >= 0) & (moved[:, :2] <= side - 1)).all(-1, keepdims=True)
     return picture, moved, weight * inside
 
@@ -156,8 +204,9 @@ class Crops(IterableDataset[Batch]):
                 weights = np.stack(
                     (self.targets.weight[index], self.targets.weight_z[index]), axis=-1
                 )
+                other = crops[rng.choice(self.indices)]
                 picture, joints, weights = augment(
-                    crops[index], self.targets.joints[index], weights, self.side, rng
+                    crops[index], self.targets.joints[index], weights, self.side, rng, other
                 )
                 xy = (joints[:, :2] + 0.5) / self.side
                 z = (joints[:, 2:] + 1) / 2

@@ -10,7 +10,7 @@ from training import augment, depthwise, loop, teachers  # noqa: E402
 from training.detector_loss import LossOptions, assign, detector_loss, pair_iou  # noqa: E402
 from training.detector_net import all_centres  # noqa: E402
 from training.pose_data import augment as augment_crop  # noqa: E402
-from training.pose_data import build_targets  # noqa: E402
+from training.pose_data import build_targets, cut_off  # noqa: E402
 
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])
@@ -129,14 +129,39 @@ def test_mirrored_crops_keep_the_persons_own_left_at_the_same_side():
     joints = np.zeros((17, 3), np.float32)
     joints[:, :2] = 128
     joints[5, :2], joints[6, :2] = (170, 128), (86, 128)  # facing us: left shoulder at the right
-    weight = np.ones((17, 2), np.float32)
+    weight, other = np.ones((17, 2), np.float32), np.zeros_like(image)
     right_way = 0
     for seed in range(40):
-        picture, moved, _ = augment_crop(image, joints, weight, 128, np.random.default_rng(seed))
+        picture, moved, _ = augment_crop(
+            image, joints, weight, 128, np.random.default_rng(seed), other
+        )
         assert picture.shape == (128, 128, 3)
         right_way += int(moved[5, 0] > moved[6, 0])
-    # Not all: one crop in 25 is turned by any angle.
+    # Not all: some crops are turned by any angle.
     assert right_way >= 36
+
+
+def test_a_cut_crop_keeps_what_is_on_one_side_of_the_cut():
+    image, other = np.full((256, 256, 3), 90, np.uint8), np.full((256, 256, 3), 200, np.uint8)
+    joints = np.zeros((17, 3), np.float32)
+    joints[:, 0] = 128 + 10 * np.resize((1, -1), 17)
+    joints[:, 1] = np.linspace(45, 210, 17)
+    kinds = set()
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        weight = np.ones((17, 2), np.float32)
+        cut = cut_off(image, joints, weight, other, rng)
+        if cut is None:
+            continue
+        picture, left, low, high = cut
+        kept = left[:, 0] > 0
+        assert 4 <= kept.sum() <= 17 and (left[:, 1] == left[:, 0]).all()
+        assert (weight == 1).all() and (image == 90).all(), "the stored crop is not touched"
+        assert (joints[kept, :2] > low).all() and (joints[kept, :2] < high).all()
+        away = joints[~kept, :2].astype(int)
+        kinds |= {int(picture[y, x, 0]) for x, y in away}
+        assert all(picture[int(y), int(x), 0] == 90 for x, y in joints[kept, :2])
+    assert kinds == {0, 90, 200}, "the frame's end, a smaller crop, somebody else"
 
 
 def test_targets_prefer_coco_then_agreement_then_ground_truth_over_an_unsure_teacher():

@@ -1,0 +1,78 @@
+"""An exported pose network back as one to train."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
+onnx = pytest.importorskip("onnx")
+
+from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, load_checkpoint  # noqa: E402
+from training import export, recover, train_pose  # noqa: E402
+
+
+def trained_a_little(depth_dim):
+    """A network whose norms have statistics and scales of their own."""
+    torch.manual_seed(3)
+    network = ConvNeXtPose("XS", 17, depth_dim)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.2)
+            torch.nn.init.normal_(module.running_mean, std=0.2)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+    return network.eval()
+
+
+@pytest.mark.parametrize("depth_dim", [8, 32])
+def test_the_recovered_network_computes_the_same(tmp_path, depth_dim):
+    network = trained_a_little(depth_dim)
+    path = tmp_path / "pose.onnx"
+    export.export_pose(network, path, side=64)
+    batches = [torch.randn(4, 3, 64, 64) for _ in range(2)]
+    recovered = recover.recover(path, batches)
+    assert recovered.depth_dim == depth_dim
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        wanted, given = network.volume(x), recovered.volume(x)
+    # The large weights went through float16.
+    assert float((wanted - given).abs().max()) < 0.01 * float(wanted.std())
+    for module in recovered.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            assert bool((module.running_var > 0).all())
+
+
+def test_its_norms_have_the_statistics_of_the_crops(tmp_path):
+    path = tmp_path / "pose.onnx"
+    export.export_pose(trained_a_little(8), path, side=64)
+    batch = torch.randn(16, 3, 64, 64)
+    network = recover.recover(path, [batch])
+    stem, norm = network.backbone.downsample_layers[0]
+    with torch.no_grad():
+        out = stem(batch)
+    torch.testing.assert_close(norm.running_mean, out.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)
+    variance = out.var((0, 2, 3), unbiased=False)
+    torch.testing.assert_close(norm.running_var, variance, rtol=1e-3, atol=1e-4)
+    # Each kernel learns at the pace of a fresh one.
+    spread = stem.weight.square().mean((1, 2, 3)).sqrt()
+    torch.testing.assert_close(spread, torch.full_like(spread, (3 * 48) ** -0.5))
+
+
+def test_another_model_is_refused(tmp_path):
+    x = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1, bias=False))
+    path = tmp_path / "other.onnx"
+    onnx.save(export.trace(x, torch.zeros(1, 3, 8, 8), ["out"], {}, path), path)
+    with pytest.raises(ValueError, match=r"other\.onnx: not an export"):
+        recover.recover(path, [])
+
+
+def test_fewer_cells_of_depth_start_as_the_mean_of_those_they_cover(tmp_path):
+    path = tmp_path / "start.pth"
+    deep = trained_a_little(32)
+    torch.save({"network": deep.state_dict()}, path)
+    network = ConvNeXtPose("XS", 17, 8).eval()
+    train_pose.start_from(network, path)
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        merged = deep.volume(x).unflatten(2, (8, 4)).mean(3)
+        torch.testing.assert_close(network.volume(x), merged, rtol=1e-3, atol=1e-4)
+    torch.save({"network": network.state_dict()}, path)
+    assert load_checkpoint(path, 17).depth_dim == 8

@@ -1,0 +1,182 @@
+"""A checkpoint to go on training from, out of an exported pose network.
+
+    python -m training.recover models/convnextpose_xs_coco17.onnx ../train/start.pth
+
+An export folds the norms behind convolutions into them. Here every such norm comes back with
+the mean and deviation that its convolution has on training crops: evaluated, the network is the
+exported one but for the float16 of its large weights; trained on, its norms work as before.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from pose_estimation_ros.engine.pose.convnext import IMAGENET_MEAN, IMAGENET_STD, ConvNeXtPose
+from training.data import default_cache, held_out
+from training.evaluate import tight
+from training.loop import normalise
+
+CROPS = 256
+BATCH = 32
+
+
+def read_convolutions(model: onnx.ModelProto) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Kernels and biases of an exported network, by the names of its modules."""
+    values = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Cast" and node.input[0] in values:
+            values[node.output[0]] = values[node.input[0]].astype(np.float32)
+    found = {}
+    for node in model.graph.node:
+        if node.op_type == "Conv" and len(node.input) == 3 and set(node.input[1:]) <= set(values):
+            # /backbone/stages.0/stages.0.1/dwconv/Conv_output_0 is backbone.stages.0.1.dwconv:
+            # a container's children repeat its name.
+            parts = node.output[0].strip("/").split("/")[:-1]
+            kept = [
+                part
+                for part, following in zip(parts, [*parts[1:], ""], strict=True)
+                if not following.startswith(part + ".")
+            ]
+            found[".".join(kept)] = (values[node.input[1]], values[node.input[2]])
+    return found
+
+
+def read_norms(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    """The tensors of the norms that an export leaves as they are."""
+    kept = ("weight", "bias", "running_mean", "running_var")
+    inputs = {
+        name
+        for node in model.graph.node
+        if node.op_type == "BatchNormalization"
+        for name in node.input[1:]
+    }
+    return {
+        i.name.removeprefix("network."): numpy_helper.to_array(i)
+        for i in model.graph.initializer
+        if i.name in inputs and i.name.rsplit(".", 1)[-1] in kept
+    }
+
+
+@torch.no_grad()
+def take_normalised(stem: nn.Module) -> None:
+    """Undo ``take_bytes``, in place: the stem then takes normalised pictures again."""
+    assert isinstance(stem, nn.Conv2d) and stem.bias is not None
+    mean = torch.tensor(IMAGENET_MEAN, dtype=torch.float64).view(1, 3, 1, 1) * 255
+    std = torch.tensor(IMAGENET_STD, dtype=torch.float64).view(1, 3, 1, 1) * 255
+    kernel = stem.weight.double()
+    stem.bias.copy_(stem.bias.double() + (kernel * mean).sum((1, 2, 3)))
+    stem.weight.copy_(kernel * std)
+
+
+def folded_norms(network: ConvNeXtPose) -> dict[str, str]:
+    """Names of the convolutions that an export folds a norm into, and of those norms."""
+    names = {"backbone.downsample_layers.0.0": "backbone.downsample_layers.0.1"}
+    for name, _ in network.named_modules():
+        if name.endswith(".dwconv"):
+            names[name] = name.removesuffix("dwconv") + "norm"
+    return names
+
+
+@torch.no_grad()
+def restore_norms(network: ConvNeXtPose, batches: list[Tensor]) -> None:
+    """Give the folded norms the statistics of ``batches``, the network's function unchanged.
+
+    A kernel before a norm has no scale of its own, but its rate of learning depends on it:
+    each gets the root mean square that it is initialised with.
+
+    Args:
+        network: holds the folded kernels; its folded norms do nothing.
+        batches: normalised crops (n, 3, h, w).
+    """
+    pairs = folded_norms(network)
+    sums: dict[str, list[Tensor]] = {name: [] for name in pairs}
+    hooks = []
+    for name in pairs:
+
+        def collect(_module: nn.Module, _in: object, out: Tensor, name: str = name) -> None:
+            flat = out.double().transpose(0, 1).flatten(1)
+            sums[name].append(torch.stack((flat.mean(1), (flat**2).mean(1))))
+
+        hooks.append(network.get_submodule(name).register_forward_hook(collect))
+    for batch in batches:
+        network.volume(batch)
+    for hook in hooks:
+        hook.remove()
+    for name, norm_name in pairs.items():
+        convolution, norm = network.get_submodule(name), network.get_submodule(norm_name)
+        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        mean, square = torch.stack(sums[name]).mean(0)
+        variance = (square - mean**2).clamp(min=1e-8)
+        kernel = convolution.weight
+        size = kernel[0].numel()
+        scale = (3 * size) ** -0.5 / kernel.square().mean((1, 2, 3)).sqrt().clamp(min=1e-8)
+        kernel.mul_(scale[:, None, None, None])
+        assert convolution.bias is not None
+        convolution.bias.mul_(scale)
+        assert norm.running_mean is not None and norm.running_var is not None
+        norm.running_mean.copy_(mean * scale)
+        norm.running_var.copy_(variance * scale**2)
+        norm.weight.copy_((norm.running_var + norm.eps).sqrt() / scale)
+        norm.bias.copy_(mean)
+
+
+def recover(path: Path, batches: list[Tensor], joints: int = 17) -> ConvNeXtPose:
+    """The network of an exported one.
+
+    Args:
+        path: what ``training.export pose`` wrote for ConvNeXtPose XS.
+        batches: normalised crops (n, 3, h, w) for the norms' statistics.
+
+    Raises:
+        ValueError: the file is no such export.
+    """
+    model = onnx.load(str(path))
+    convolutions = read_convolutions(model)
+    if "head.final_layer" not in convolutions:
+        raise ValueError(f"{path}: not an export of training.export pose")
+    channels = len(convolutions["head.final_layer"][1])
+    network = ConvNeXtPose("XS", joints, channels // joints).eval()
+    state = network.state_dict()
+    for name, (kernel, bias) in convolutions.items():
+        state[name + ".weight"] = torch.tensor(kernel)
+        state[name + ".bias"] = torch.tensor(bias)
+    state |= {name: torch.tensor(value) for name, value in read_norms(model).items()}
+    for name in folded_norms(network).values():
+        # As good as no norm: the initial ones have a mean of 0 and a variance of 1.
+        state[name + ".weight"] = torch.full_like(state[name + ".weight"], (1 + 1e-5) ** 0.5)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{path}: not an export of ConvNeXtPose XS: {error}") from error
+    take_normalised(network.backbone.downsample_layers.get_submodule("0.0"))
+    restore_norms(network, batches)
+    return network
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="see training.data")
+    parser.add_argument("--side", type=int, default=192)
+    options = parser.parse_args()
+    crops = np.load(options.cache / "crops.npy", mmap_mode="r")
+    training = np.flatnonzero(~held_out(len(crops)))
+    chosen = training[:: max(1, len(training) // CROPS)]
+    pictures = torch.from_numpy(np.stack([tight(crops[i], options.side) for i in chosen]))
+    batches = [normalise(part, torch.device("cpu")) for part in pictures.split(BATCH)]
+    network = recover(options.model, batches)
+    torch.save({"network": network.state_dict()}, options.out)
+    print(f"{options.out}: {network.depth_dim} cells of depth")
+
+
+if __name__ == "__main__":
+    main()

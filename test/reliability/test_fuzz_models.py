@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from fuzzing import fuzz, within
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,6 +115,19 @@ def test_fuzz_detector_outputs() -> None:
     run()
     assert min(seen.values()) > 0
     SEEN.saw(", ".join(f"{count} {what}" for what, count in seen.items()))
+
+
+@pytest.mark.parametrize("shapes", DETECTORS, ids=str)
+def test_found_empty_outputs_of_a_shape_unlike_the_first(shapes: list[tuple[int, ...]]) -> None:
+    first = [filled(shape, "large", index) for index, shape in enumerate(shapes)]
+    runtime = Scripted(first, [np.zeros((1, 0, 6, 1), np.float32)], (1, SIDE, SIDE, 3))
+    chain: FallbackChain = FallbackChain(
+        "detector",
+        [Rung("scripted", lambda: YoloDetector(runtime)), Rung("whole", WholeFrameDetector)],
+    )
+    image, none = Image(np.full((48, 80, 3), 90, np.uint8)), np.zeros((0, 4), np.float32)
+    found = chain.call(lambda d: d.detect(image, DetectorOptions(), none))
+    assert found.boxes.shape == (len(found.scores), 4)
 
 
 POSES = [

@@ -87,11 +87,14 @@ class YoloDetector:
         """Persons of the image, best first.
 
         Raises:
-            ModelError: the model's outputs are not finite.
+            ModelError: the model's outputs are not finite, or of another shape than at first.
         """
         tensor, transform, (height, width) = self.prepare(image)
         outputs = self.runtime.run(tensor)
         boxes, scores = self._decode(outputs, height, width)
+        if scores.ndim != 1 or boxes.shape != (len(scores), 4):
+            shapes = [list(output.shape) for output in outputs]
+            raise ModelError(f"{self.name} gave outputs of the shapes {shapes}, unlike at first")
         boxes, scores = suppress(boxes, scores, options)
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise ModelError(f"{self.name} gave boxes that are not numbers")

@@ -17,6 +17,7 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from pose_estimation_ros.engine.errors import PoseEstimationError
+from pose_estimation_ros.ros import shared_memory
 from pose_estimation_ros.ros.executor import CameraExecutor
 from pose_estimation_ros.ros.node import NODE_NAME, PoseEstimationNode
 
@@ -83,7 +84,8 @@ def main(args: list[str] | None = None) -> int:
     finally:
         rclpy.try_shutdown()
         if ending.broken_off:
-            gc.collect()  # half a node, whose shared memory nobody else would remove
+            gc.collect()  # half a node; what keeps it alive nobody knows
+            shared_memory.remove(shared_memory.own())  # nobody else would
             _end_at_once()
 
 

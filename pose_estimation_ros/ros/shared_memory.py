@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 FOLDER = Path("/dev/shm")  # nosec B108: where POSIX has it, not a temporary file
-_PREFIX, _LOCK = "fastrtps_", "_el"
+_PREFIX, _PORT, _LOCK = "fastrtps_", "fastrtps_port", "_el"
 # A node and a camera with the profile for large images, and the ports.
 ENOUGH_BYTES = 128 * 2**20
 
@@ -37,6 +37,21 @@ def _held(lock: Path) -> bool:
     finally:
         os.close(file)
     return False
+
+
+def own() -> list[Path]:
+    """This process's segments, by the locks that it holds open; not those of its ports."""
+    links = []
+    for file in list(Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(OSError):  # the listing's own, closed again
+            links.append(file.readlink())
+    return [
+        link.with_name(link.name.removesuffix(_LOCK))
+        for link in links
+        if link.name.startswith(_PREFIX)
+        and link.name.endswith(_LOCK)
+        and not link.name.startswith(_PORT)
+    ]
 
 
 def remove(segments: list[Path]) -> list[Path]:

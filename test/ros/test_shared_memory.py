@@ -67,6 +67,24 @@ def test_what_a_killed_process_left_is_found_and_removed() -> None:
     shared_memory.remove(sorted(living))
 
 
+def test_a_process_can_remove_its_own_before_it_ends_at_once() -> None:
+    script = (
+        "import os, rclpy\n"
+        "from pose_estimation_ros.ros import shared_memory\n"
+        "rclpy.init()\n"
+        "node = rclpy.create_node('participant')\n"
+        "own = shared_memory.own()\n"
+        "print(*own, flush=True)\n"
+        "assert own and all(path.exists() for path in own)\n"
+        "assert shared_memory.remove(own) == []\n"
+        "os._exit(0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    paths = [Path(word) for word in done.stdout.split()]
+    assert paths and not any(path.exists() for path in paths)
+
+
 def test_a_segment_without_a_lock_and_other_files_are_left_alone(tmp_path: Path) -> None:
     for name in ("fastrtps_0123456789abcdef", "sem.fastrtps_port7411_mutex", "other_el"):
         (tmp_path / name).write_bytes(b"x")

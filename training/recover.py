@@ -18,7 +18,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from pose_estimation_ros.engine.pose.convnext import IMAGENET_MEAN, IMAGENET_STD, ConvNeXtPose
+from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, byte_statistics
 from training.data import default_cache, held_out
 from training.evaluate import tight
 from training.loop import normalise
@@ -50,7 +50,6 @@ def read_convolutions(model: onnx.ModelProto) -> dict[str, tuple[np.ndarray, np.
 
 def read_norms(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     """The tensors of the norms that an export leaves as they are."""
-    kept = ("weight", "bias", "running_mean", "running_var")
     inputs = {
         name
         for node in model.graph.node
@@ -60,7 +59,7 @@ def read_norms(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     return {
         i.name.removeprefix("network."): numpy_helper.to_array(i)
         for i in model.graph.initializer
-        if i.name in inputs and i.name.rsplit(".", 1)[-1] in kept
+        if i.name in inputs
     }
 
 
@@ -68,8 +67,7 @@ def read_norms(model: onnx.ModelProto) -> dict[str, np.ndarray]:
 def take_normalised(stem: nn.Module) -> None:
     """Undo ``take_bytes``, in place: the stem then takes normalised pictures again."""
     assert isinstance(stem, nn.Conv2d) and stem.bias is not None
-    mean = torch.tensor(IMAGENET_MEAN, dtype=torch.float64).view(1, 3, 1, 1) * 255
-    std = torch.tensor(IMAGENET_STD, dtype=torch.float64).view(1, 3, 1, 1) * 255
+    mean, std = byte_statistics()
     kernel = stem.weight.double()
     stem.bias.copy_(stem.bias.double() + (kernel * mean).sum((1, 2, 3)))
     stem.weight.copy_(kernel * std)

@@ -33,7 +33,7 @@ from training.muon import Muon
 from training.pose_data import Crops
 
 JOINTS = 17
-# The published networks have 32; a quarter trains and runs faster at the same accuracy of z.
+# The published networks have 32; a quarter trains and runs faster.
 DEPTH_CELLS = 8
 SIGMA_CELLS = 1.0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from processes import Process, node_executable, open_rig
+from processes import Process, node_executable, open_rig, segments
 from replay import write_bag
 from rows import Row, full_or, row
 from stage import Stage, Watcher, open_stage, start, wait_for
@@ -143,9 +143,9 @@ def test_clean_shutdown(name: str, tmp_path: Path, case: tuple[Row, signal.Signa
     times = full_or(100, 3)
     dice = random.Random(int(number))
     took: list[float] = []
-    mapped: set[str] = set()
+    mapped: set[Path] = set()
     # Of processes that were killed earlier; whoever takes over their ports maps them as well.
-    old = {str(path) for path in Path("/dev/shm").glob("fastrtps_*")}
+    old = set(Path("/dev/shm").glob("fastrtps_*"))
 
     def one(index: int) -> None:
         log = tmp_path / f"{index}.log"
@@ -153,7 +153,7 @@ def test_clean_shutdown(name: str, tmp_path: Path, case: tuple[Row, signal.Signa
         node = Process([*words, "-p", "runtime:=onnxruntime", "-p", "pipeline:=v4"], log)
         wait_for(lambda: _catches(node.pid, signal.SIGTERM), 30, "the script does not start")
         time.sleep(2.2 * dice.random())
-        mapped.update(_segments(node.pid))
+        mapped.update(segments(node.pid))
         began = time.monotonic()
         os.kill(node.pid, number)
         try:
@@ -169,8 +169,8 @@ def test_clean_shutdown(name: str, tmp_path: Path, case: tuple[Row, signal.Signa
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(one, range(times)))
         assert camera.running, camera.output
-    alive = set().union(*(_segments(process.pid) for process in psutil.process_iter()))
-    left = {segment for segment in mapped - alive - old if Path(segment).exists()}
+    alive = set().union(*(segments(process.pid) for process in psutil.process_iter()))
+    left = {segment for segment in mapped - alive - old if segment.exists()}
     assert not left, left
     # On a machine that does other things everything takes longer.
     assert max(took) < full_or(3, 10), sorted(took)[-5:]
@@ -185,19 +185,6 @@ def _catches(pid: int, number: signal.Signals) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(mask, 16) >> (number - 1) & 1)
-
-
-def _segments(pid: int) -> set[str]:
-    """The files of shared memory of the middleware that a process maps.
-
-    Not those of its ports: they are few, have fixed names, and the next process takes them over.
-    """
-    try:
-        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    except OSError:  # it has ended
-        return set()
-    names = {line.split()[-1] for line in lines if "/dev/shm/fastrtps_" in line}
-    return {name for name in names if "fastrtps_port" not in name}
 
 
 WORKER = row(

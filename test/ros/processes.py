@@ -27,6 +27,19 @@ def node_executable() -> str:
     raise AssertionError("the package is not sourced: run the tests with scripts/with_env")
 
 
+def segments(pid: int) -> set[Path]:
+    """The files of shared memory of the middleware that a process maps; none once it has ended.
+
+    Not those of its ports: they are few, have fixed names, and the next process takes them over.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    except OSError:
+        return set()
+    paths = {Path(line.split()[-1]) for line in lines if "/dev/shm/fastrtps_" in line}
+    return {path for path in paths if "fastrtps_port" not in path.name}
+
+
 class Process:
     """A process whose output is kept."""
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import segments
 
 from pose_estimation_ros.cli import doctor
 from pose_estimation_ros.ros import shared_memory
@@ -20,13 +21,6 @@ node = rclpy.create_node("participant")
 print("ready", flush=True)
 time.sleep(60)
 """
-_SEGMENT_BYTES = 100_000  # the files of ports and locks are smaller
-
-
-def _segments(pid: int) -> set[Path]:
-    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    paths = {Path(line.split()[-1]) for line in lines if "/dev/shm/fastrtps_" in line}
-    return {path for path in paths if "port" not in path.name}
 
 
 @pytest.mark.skipif(
@@ -45,7 +39,7 @@ def test_what_a_killed_process_left_is_found_and_removed() -> None:
     try:
         for process in (killed, alive):
             assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        gone, living = _segments(killed.pid), _segments(alive.pid)
+        gone, living = segments(killed.pid), segments(alive.pid)
         assert gone and living and not gone & living
         assert not set(shared_memory.abandoned()) & (gone | living), "both are alive"
         killed.kill()

@@ -325,6 +325,13 @@ def load_checkpoint(
     return network.eval()
 
 
+def byte_statistics() -> tuple[Tensor, Tensor]:
+    """ImageNet's mean and deviation of RGB in 0..255, float64 (1, 3, 1, 1)."""
+    mean = torch.tensor(IMAGENET_MEAN, dtype=torch.float64).view(1, 3, 1, 1) * 255
+    std = torch.tensor(IMAGENET_STD, dtype=torch.float64).view(1, 3, 1, 1) * 255
+    return mean, std
+
+
 def take_bytes(stem: nn.Module) -> None:
     """Fold the normalisation into a stem, in place: it then takes RGB in 0..255.
 
@@ -335,8 +342,7 @@ def take_bytes(stem: nn.Module) -> None:
     """
     if not isinstance(stem, nn.Conv2d) or stem.bias is None or stem.padding != (0, 0):
         raise ValueError("only a convolution with a bias and without padding can take bytes")
-    mean = torch.tensor(IMAGENET_MEAN, dtype=torch.float64).view(1, 3, 1, 1) * 255
-    std = torch.tensor(IMAGENET_STD, dtype=torch.float64).view(1, 3, 1, 1) * 255
+    mean, std = byte_statistics()
     weight = stem.weight.detach().double() / std
     with torch.no_grad():
         stem.bias.copy_(stem.bias.double() - (weight * mean).sum((1, 2, 3)))

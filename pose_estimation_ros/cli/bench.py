@@ -16,7 +16,7 @@ from typing import Any
 from pose_estimation_ros.cli.options import parse_size
 from pose_estimation_ros.engine.errors import ConfigError, InputError, PoseEstimationError
 from pose_estimation_ros.engine.runtimes import RUNTIMES
-from pose_estimation_ros.models.share import share_folder, version
+from pose_estimation_ros.models.share import version
 
 _MEASURED = {"onnxruntime": "onnxruntime", "openvino": "openvino"}
 
@@ -182,7 +182,7 @@ def _node(args: argparse.Namespace, runtime: str) -> Iterator[dict[str, Any]]:
         prepare_environment,
     )
 
-    prepare_environment(share_folder() / "config" / "fastdds_images.xml")
+    prepare_environment()
     print(
         f"\n{'node':<14}{'persons':>8}{'found':>7}{'p50':>8}{'p95':>8}{'p99':>8}{'jitter':>8}"
         f"{'peak fps':>10}{'CPU ms':>8}{'RSS MB':>8}{'+bare MB':>9}"

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +22,7 @@ from pose_estimation_ros.engine.errors import PoseEstimationError
 from pose_estimation_ros.engine.metrics import MEGABYTE, summarise
 from pose_estimation_ros.engine.types import ByteArray
 from pose_estimation_ros.msg import PoseArray
+from pose_estimation_ros.ros import dds_profile
 from pose_estimation_ros.ros.visuals import image_message
 
 NAMESPACE = "/pose_bench"
@@ -175,7 +175,7 @@ def bare_node_rss_mb(size: tuple[int, int]) -> float:
     return float(memory)
 
 
-def prepare_environment(profile: Path) -> None:
+def prepare_environment() -> None:
     """As for the demo: to itself alone, and with room for images."""
-    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(profile))
+    os.environ.update(dds_profile.defaults(os.environ))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")

@@ -19,7 +19,7 @@ from pose_estimation_ros.models.manifest import packaged_manifest
 from pose_estimation_ros.models.share import version
 from pose_estimation_ros.ros import shared_memory
 from pose_estimation_ros.ros.bridge import why_unusable
-from pose_estimation_ros.ros.dds_profile import VARIABLES, is_configured, packaged_profile
+from pose_estimation_ros.ros.dds_profile import VARIABLES, is_configured, packaged_profiles
 
 _OK, _NOTE, _FAIL = "ok", "note", "fail"
 _MARKS = {_OK: "ok  ", _NOTE: "note", _FAIL: "FAIL"}
@@ -172,7 +172,7 @@ def _middleware() -> list[Finding]:
 
 
 def _export() -> str:
-    return f"export {VARIABLES[0]}={packaged_profile()}"
+    return f"export {VARIABLES[0]}={packaged_profiles()[VARIABLES[0]]}"
 
 
 def _dds_profile() -> Finding:

@@ -14,17 +14,20 @@ from typing import Any
 
 from pose_estimation_ros.models.share import share_folder
 
-# The first is Fast DDS 2's (ROS 2 Jazzy and before), the second Fast DDS 3's.
+# The first is Fast DDS 2's (ROS 2 Jazzy and before), the second Fast DDS 3's, which takes no file
+# with a name of an element that it has changed.
 VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+_FILES = ("fastdds_images.xml", "fastdds3_images.xml")
 _TRANSPORTS = "FASTDDS_BUILTIN_TRANSPORTS"
 _IN_FOLDER = ("DEFAULT_FASTRTPS_PROFILES.xml", "DEFAULT_FASTDDS_PROFILES.xml")
 # An identifier: vendor (2 bytes), machine (2), process (the lower half of its number, 2), ...
 _VENDOR, _MACHINE, _PROCESS = b"\x01\x0f", slice(0, 4), slice(4, 6)
 
 
-def packaged_profile() -> Path:
-    """The profile that comes with this package."""
-    return share_folder() / "config" / "fastdds_images.xml"
+def packaged_profiles() -> dict[str, str]:
+    """The profiles that come with this package, by the variables that name them."""
+    folder = share_folder() / "config"
+    return {name: str(folder / file) for name, file in zip(VARIABLES, _FILES, strict=True)}
 
 
 def is_configured(environment: Mapping[str, str], folder: Path | None = None) -> bool:
@@ -40,7 +43,7 @@ def is_configured(environment: Mapping[str, str], folder: Path | None = None) ->
 def defaults(environment: Mapping[str, str]) -> dict[str, str]:
     """What to add to an environment so that it has a profile; nothing where the user chose."""
     chosen = any(environment.get(name) for name in (*VARIABLES, _TRANSPORTS))
-    return {} if chosen else dict.fromkeys(VARIABLES, str(packaged_profile()))
+    return {} if chosen else packaged_profiles()
 
 
 def _processes(gid: bytes) -> list[Path]:

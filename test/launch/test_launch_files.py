@@ -41,4 +41,4 @@ def test_the_node_is_described_with_its_arguments(
         monkeypatch.delenv(name, raising=False)  # the context's environment is this process's
     node = description.entities[-1].execute(context)[0]
     added = {key[0].text: value[0].text for key, value in node.additional_env}
-    assert set(added.values()) == {str(dds_profile.packaged_profile())}
+    assert added == dds_profile.packaged_profiles()

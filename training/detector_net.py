@@ -134,9 +134,15 @@ def all_centres(height: int, width: int, device: torch.device) -> tuple[Tensor, 
     return torch.cat(centres), torch.cat(strides)
 
 
-def start_from_pose(detector: PersonDetector, state: dict[str, Tensor]) -> int:
-    """Copy the stem and the stages 0 to 2 of a ConvNeXtPose XS; how many tensors fitted."""
+def start_from(detector: PersonDetector, state: dict[str, Tensor]) -> int:
+    """Start as another detector, or with the stem and the stages 0 to 2 of a ConvNeXtPose XS.
+
+    Returns how many tensors fitted.
+    """
     own = detector.state_dict()
+    if state.keys() == own.keys():
+        detector.load_state_dict(state)
+        return len(own)
     fitting = {
         name: value
         for name, value in state.items()

@@ -1,15 +1,17 @@
-"""A checkpoint to go on training from, out of an exported pose network.
+"""A checkpoint to go on training from, out of an exported network.
 
-    python -m training.recover models/convnextpose_xs_coco17.onnx ../train/start.pth
+    python -m training.recover models/convnextpose_xs_coco17.onnx ../train/pose_start.pth
+    python -m training.recover models/person_detector.onnx ../train/detector_start.pth
 
 An export folds the norms behind convolutions into them. Here every such norm comes back with
-the mean and deviation that its convolution has on training crops: evaluated, the network is the
-exported one but for the float16 of its large weights; trained on, its norms work as before.
+the mean and deviation that its convolution has on training pictures: evaluated, the network is
+the exported one but for the float16 of its large weights; trained on, its norms work as before.
 """
 
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +21,15 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, byte_statistics
+from training.augment import Pool, whole_scene
 from training.data import default_cache, held_out
+from training.detector_net import PersonDetector
 from training.evaluate import tight
 from training.loop import normalise
 
-CROPS = 256
+PICTURES = 256
 BATCH = 32
+Network = ConvNeXtPose | PersonDetector
 
 
 def read_convolutions(model: onnx.ModelProto) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -44,7 +49,10 @@ def read_convolutions(model: onnx.ModelProto) -> dict[str, tuple[np.ndarray, np.
                 for part, following in zip(parts, [*parts[1:], ""], strict=True)
                 if not following.startswith(part + ".")
             ]
-            found[".".join(kept)] = (values[node.input[1]], values[node.input[2]])
+            found[".".join(kept).removeprefix("network.")] = (
+                values[node.input[1]],
+                values[node.input[2]],
+            )
     return found
 
 
@@ -73,25 +81,29 @@ def take_normalised(stem: nn.Module) -> None:
     stem.weight.copy_(kernel * std)
 
 
-def folded_norms(network: ConvNeXtPose) -> dict[str, str]:
+def folded_norms(network: nn.Module) -> dict[str, str]:
     """Names of the convolutions that an export folds a norm into, and of those norms."""
-    names = {"backbone.downsample_layers.0.0": "backbone.downsample_layers.0.1"}
-    for name, _ in network.named_modules():
+    names = {}
+    for name, module in network.named_modules():
         if name.endswith(".dwconv"):
             names[name] = name.removesuffix("dwconv") + "norm"
+        elif isinstance(module, nn.Sequential):
+            for (before, first), (after, second) in pairwise(module.named_children()):
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    names[f"{name}.{before}"] = f"{name}.{after}"
     return names
 
 
 @torch.no_grad()
-def restore_norms(network: ConvNeXtPose, batches: list[Tensor]) -> None:
+def restore_norms(network: Network, batches: list[Tensor]) -> None:
     """Give the folded norms the statistics of ``batches``, the network's function unchanged.
 
     A kernel before a norm has no scale of its own, but its rate of learning depends on it:
     each gets the root mean square that it is initialised with.
 
     Args:
-        network: holds the folded kernels; its folded norms do nothing.
-        batches: normalised crops (n, 3, h, w).
+        network: holds the folded kernels; its folded norms only add a bias, if anything.
+        batches: normalised pictures (n, 3, h, w).
     """
     pairs = folded_norms(network)
     sums: dict[str, list[Tensor]] = {name: [] for name in pairs}
@@ -103,8 +115,9 @@ def restore_norms(network: ConvNeXtPose, batches: list[Tensor]) -> None:
             sums[name].append(torch.stack((flat.mean(1), (flat**2).mean(1))))
 
         hooks.append(network.get_submodule(name).register_forward_hook(collect))
+    run = network.volume if isinstance(network, ConvNeXtPose) else network
     for batch in batches:
-        network.volume(batch)
+        run(batch)
     for hook in hooks:
         hook.remove()
     for name, norm_name in pairs.items():
@@ -116,46 +129,64 @@ def restore_norms(network: ConvNeXtPose, batches: list[Tensor]) -> None:
         size = kernel[0].numel()
         scale = (3 * size) ** -0.5 / kernel.square().mean((1, 2, 3)).sqrt().clamp(min=1e-8)
         kernel.mul_(scale[:, None, None, None])
-        assert convolution.bias is not None
-        convolution.bias.mul_(scale)
+        if convolution.bias is not None:
+            convolution.bias.mul_(scale)
         assert norm.running_mean is not None and norm.running_var is not None
         norm.running_mean.copy_(mean * scale)
         norm.running_var.copy_(variance * scale**2)
         norm.weight.copy_((norm.running_var + norm.eps).sqrt() / scale)
-        norm.bias.copy_(mean)
+        norm.bias.add_(mean)
 
 
-def recover(path: Path, batches: list[Tensor], joints: int = 17) -> ConvNeXtPose:
-    """The network of an exported one.
-
-    Args:
-        path: what ``training.export pose`` wrote for ConvNeXtPose XS.
-        batches: normalised crops (n, 3, h, w) for the norms' statistics.
+def load(path: Path, joints: int = 17) -> Network:
+    """The network of an export, its folded norms doing nothing until `restore_norms`.
 
     Raises:
-        ValueError: the file is no such export.
+        ValueError: the file is not what ``training.export`` wrote.
     """
     model = onnx.load(str(path))
     convolutions = read_convolutions(model)
-    if "head.final_layer" not in convolutions:
-        raise ValueError(f"{path}: not an export of training.export pose")
-    channels = len(convolutions["head.final_layer"][1])
-    network = ConvNeXtPose("XS", joints, channels // joints).eval()
-    state = network.state_dict()
+    network: Network
+    if "head.final_layer" in convolutions:
+        channels = len(convolutions["head.final_layer"][1])
+        network = ConvNeXtPose("XS", joints, channels // joints)
+    elif "outputs.0" in convolutions:
+        network = PersonDetector()
+    else:
+        raise ValueError(f"{path}: not an export of training.export")
+    state = network.eval().state_dict()
+    own = {n for n, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+    if own != convolutions.keys():
+        odd = ", ".join(sorted(own ^ convolutions.keys()))
+        raise ValueError(f"{path}: not of this network: {odd}")
+    norms = folded_norms(network)
+    for norm in norms.values():
+        # As good as no norm: the initial ones have a mean of 0 and a variance of 1.
+        state[norm + ".weight"] = torch.full_like(state[norm + ".weight"], (1 + 1e-5) ** 0.5)
     for name, (kernel, bias) in convolutions.items():
         state[name + ".weight"] = torch.tensor(kernel)
-        state[name + ".bias"] = torch.tensor(bias)
+        # One without a bias of its own got its norm's.
+        owner = name if name + ".bias" in state else norms.get(name, name)
+        state[owner + ".bias"] = torch.tensor(bias)
     state |= {name: torch.tensor(value) for name, value in read_norms(model).items()}
-    for name in folded_norms(network).values():
-        # As good as no norm: the initial ones have a mean of 0 and a variance of 1.
-        state[name + ".weight"] = torch.full_like(state[name + ".weight"], (1 + 1e-5) ** 0.5)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise ValueError(f"{path}: not an export of ConvNeXtPose XS: {error}") from error
+        raise ValueError(f"{path}: not of this network: {error}") from error
     take_normalised(network.backbone.downsample_layers.get_submodule("0.0"))
-    restore_norms(network, batches)
     return network
+
+
+def pictures(network: Network, cache: Path, side: int | None) -> np.ndarray:
+    """Training pictures (n, side, side, 3) such as this network is used on."""
+    if isinstance(network, PersonDetector):
+        pool, rng = Pool(cache), np.random.default_rng(0)
+        scenes = [whole_scene(pool, side or 320, rng, plain=True)[0] for _ in range(PICTURES)]
+        return np.stack(scenes)
+    crops = np.load(cache / "crops.npy", mmap_mode="r")
+    training = np.flatnonzero(~held_out(len(crops)))
+    chosen = training[:: max(1, len(training) // PICTURES)]
+    return np.stack([tight(crops[i], side or 192) for i in chosen])
 
 
 def main() -> None:
@@ -164,16 +195,13 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--cache", type=Path, default=default_cache(), help="see training.data")
-    parser.add_argument("--side", type=int, default=192)
+    parser.add_argument("--side", type=int, help="of the pictures in px; 192 or 320 by default")
     options = parser.parse_args()
-    crops = np.load(options.cache / "crops.npy", mmap_mode="r")
-    training = np.flatnonzero(~held_out(len(crops)))
-    chosen = training[:: max(1, len(training) // CROPS)]
-    pictures = torch.from_numpy(np.stack([tight(crops[i], options.side) for i in chosen]))
-    batches = [normalise(part, torch.device("cpu")) for part in pictures.split(BATCH)]
-    network = recover(options.model, batches)
+    network = load(options.model)
+    seen = torch.from_numpy(pictures(network, options.cache, options.side))
+    restore_norms(network, [normalise(part, torch.device("cpu")) for part in seen.split(BATCH)])
     torch.save({"network": network.state_dict()}, options.out)
-    print(f"{options.out}: {network.depth_dim} cells of depth")
+    print(f"{options.out}: {type(network).__name__}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from training import depthwise, loop
 from training.augment import Pool, compose, whole_scene
 from training.data import default_cache, default_shared
 from training.detector_loss import detector_loss
-from training.detector_net import PersonDetector, start_from_pose
+from training.detector_net import PersonDetector, start_from
 from training.evaluate import Predict, detector_figures, dev_set
 
 SETTLE_BATCHES = 16
@@ -117,7 +117,7 @@ def train(options: argparse.Namespace) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     network = PersonDetector()
     if options.start:
-        fitted = start_from_pose(network, read_state(options.start))
+        fitted = start_from(network, read_state(options.start))
         print(f"{fitted} tensors from {options.start}")
     network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -190,7 +190,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=default_cache().parent / "detector")
     parser.add_argument("--cache", type=Path, default=default_cache(), help="see training.data")
     parser.add_argument("--shared", type=Path, default=default_shared())
-    parser.add_argument("--start", type=Path, help="ConvNeXtPose XS checkpoint to start from")
+    parser.add_argument(
+        "--start", type=Path, help="checkpoint to start from, see detector_net.start_from"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=2, help="torch threads on the CPU")
     parser.add_argument("--workers", type=int, default=1, help="processes composing pictures")

@@ -1,4 +1,4 @@
-"""An exported pose network back as one to train."""
+"""An exported network back as one to train."""
 
 import pytest
 
@@ -6,13 +6,22 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch")
 onnx = pytest.importorskip("onnx")
 
 from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, load_checkpoint  # noqa: E402
-from training import export, recover, train_pose  # noqa: E402
+from training import detector_net, export, recover, train_pose  # noqa: E402
+
+
+def recovered_from(path, batches):
+    network = recover.load(path)
+    recover.restore_norms(network, batches)
+    return network
 
 
 def trained_a_little(depth_dim):
-    """A network whose norms have statistics and scales of their own."""
     torch.manual_seed(3)
-    network = ConvNeXtPose("XS", 17, depth_dim)
+    return with_norms(ConvNeXtPose("XS", 17, depth_dim))
+
+
+def with_norms(network):
+    """The network, its norms now with statistics and scales of their own."""
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -28,7 +37,7 @@ def test_the_recovered_network_computes_the_same(tmp_path, depth_dim):
     path = tmp_path / "pose.onnx"
     export.export_pose(network, path, side=64)
     batches = [torch.randn(4, 3, 64, 64) for _ in range(2)]
-    recovered = recover.recover(path, batches)
+    recovered = recovered_from(path, batches)
     assert recovered.depth_dim == depth_dim
     x = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
@@ -40,11 +49,29 @@ def test_the_recovered_network_computes_the_same(tmp_path, depth_dim):
             assert bool((module.running_var > 0).all())
 
 
+def test_a_recovered_detector_computes_the_same(tmp_path):
+    torch.manual_seed(3)
+    network = with_norms(detector_net.PersonDetector())
+    for output in network.outputs:  # equal ones an export would keep once
+        torch.nn.init.normal_(output.bias)
+    path = tmp_path / "detector.onnx"
+    export.export_detector(network, path, side=64)
+    x = torch.randn(4, 3, 64, 64)
+    recovered = recovered_from(path, [x])
+    with torch.no_grad():
+        (wanted, boxes), (given, found) = network(x), recovered(x)
+    assert float((wanted - given).abs().max()) < 0.01 * float(wanted.std())
+    torch.testing.assert_close(boxes, found, rtol=0.01, atol=0.1)
+    # It is trained on as it is, not only its first stages.
+    start = detector_net.PersonDetector()
+    assert detector_net.start_from(start, recovered.state_dict()) == len(start.state_dict())
+
+
 def test_its_norms_have_the_statistics_of_the_crops(tmp_path):
     path = tmp_path / "pose.onnx"
     export.export_pose(trained_a_little(8), path, side=64)
     batch = torch.randn(16, 3, 64, 64)
-    network = recover.recover(path, [batch])
+    network = recovered_from(path, [batch])
     stem, norm = network.backbone.downsample_layers[0]
     with torch.no_grad():
         out = stem(batch)
@@ -61,7 +88,7 @@ def test_another_model_is_refused(tmp_path):
     path = tmp_path / "other.onnx"
     onnx.save(export.trace(x, torch.zeros(1, 3, 8, 8), ["out"], {}, path), path)
     with pytest.raises(ValueError, match=r"other\.onnx: not an export"):
-        recover.recover(path, [])
+        recover.load(path)
 
 
 def test_fewer_cells_of_depth_start_as_the_mean_of_those_they_cover(tmp_path):

@@ -54,11 +54,11 @@ class Pool:
         return Source(self.scenes[index, :height, :width], *self._labels("scenes", index))
 
     def draw(self, rng: np.random.Generator) -> Source:
-        """A random image: half crops, the rest street scenes and COCO's few, often."""
+        """A random image: mostly crops, as the street scenes are alike and COCO's are few."""
         choice = rng.random()
-        if choice < 0.50:
+        if choice < 0.66:
             return self.crop(int(rng.integers(len(self.crops))))
-        if choice < 0.74 or self.streets == len(self.scenes):
+        if choice < 0.84 or self.streets == len(self.scenes):
             return self.scene(int(rng.integers(self.streets)))
         return self.scene(int(rng.integers(self.streets, len(self.scenes))))
 

@@ -25,6 +25,7 @@ from training.data import decode, default_cache, default_shared, held_out
 from training.teachers import nms
 
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+DevSet = list[tuple[np.ndarray, list[Person]]]  # images (RGB) with everybody annotated in them
 NMS_IOU = 0.5
 # Joints whose left and right differ in depth, COCO order: shoulder, wrist, hip, knee, ankle.
 PAIRS = ((5, 6), (9, 10), (11, 12), (13, 14), (15, 16))
@@ -32,8 +33,8 @@ CLEAR_DEPTH_M = 0.1
 Z_COLUMN = 3  # of the crops' ``world`` labels
 
 
-def dev_set(shared: Path) -> list[tuple[np.ndarray, list[Person]]]:
-    """The development images (RGB) with everybody annotated in them."""
+def dev_set(shared: Path) -> DevSet:
+    """The development images."""
     root = shared / "data" / "coco_dev"
     people = read_coco(json.loads((root / "person_keypoints_dev.json").read_text()))
     names = sorted({person.file_name for person in people})
@@ -73,9 +74,7 @@ def detect(
     return np.clip(boxes, 0, (width, height, width, height)).reshape(-1, 4), scores[kept]
 
 
-def detector_figures(
-    predict: Predict, dev: list[tuple[np.ndarray, list[Person]]], side: int = 320
-) -> dict[str, float]:
+def detector_figures(predict: Predict, dev: DevSet, side: int = 320) -> dict[str, float]:
     """Recall, precision and false positives over thresholds, with the best for the recall.
 
     The advised threshold, ``threshold``, is the lowest with at most one false positive an
@@ -119,7 +118,7 @@ def person_crop(image: np.ndarray, box: np.ndarray, side: int) -> tuple[np.ndarr
 
 def pose_figures(
     predict: Callable[[np.ndarray], np.ndarray],
-    dev: list[tuple[np.ndarray, list[Person]]],
+    dev: DevSet,
     side: int,
 ) -> dict[str, float]:
     """Mean OKS on the counted people with their annotated boxes.

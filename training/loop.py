@@ -85,14 +85,6 @@ class Average(Generic[Network]):
         torch._foreach_lerp_([own[n] for n in floats], [new[n] for n in floats], 1 - decay)
 
 
-def optimiser(network: nn.Module, rate: float, decay: float) -> torch.optim.AdamW:
-    """AdamW; biases and norms are not decayed."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=rate, fused=True)
-
-
 def set_rate(optim: torch.optim.Optimizer, rate: float) -> None:
     """Set every group's learning rate."""
     for group in optim.param_groups:
@@ -149,8 +141,6 @@ def resume(
     network.load_state_dict(state["raw"])
     average.network.load_state_dict(state["network"])
     optim.load_state_dict(state["optimiser"])
-    for group in optim.param_groups:
-        group["fused"] = True  # whatever the checkpoint's own machine used
     average.updates, budget.step = state["updates"], state["step"]
     budget.spent_s = state["spent_s"]
     return True

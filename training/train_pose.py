@@ -10,15 +10,12 @@ Starting again with the same ``--out`` resumes. The average of the weights is wr
 from __future__ import annotations
 
 import argparse
-import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from pose_estimation_ros.engine.pose.convnext import (
     ConvNeXtPose,
@@ -26,10 +23,8 @@ from pose_estimation_ros.engine.pose.convnext import (
     read_state,
     soft_argmax,
 )
-from training import depthwise, loop
-from training.data import default_cache, default_shared
-from training.evaluate import dev_set, pose_figures
-from training.muon import Muon
+from training import loop, trainer
+from training.evaluate import DevSet, pose_figures
 from training.pose_data import Crops
 
 JOINTS = 17
@@ -103,104 +98,34 @@ def start_from(network: ConvNeXtPose, path: Path) -> None:
 
 def train(options: argparse.Namespace) -> Path:
     """Train as ``options`` say; the path of the last checkpoint."""
-    random.seed(options.seed)
-    np.random.seed(options.seed)
-    torch.manual_seed(options.seed)
-    device = torch.device(options.device)
-    if device.type == "cpu":
-        torch.set_num_threads(options.threads)
-    out: Path = options.out
-    out.mkdir(parents=True, exist_ok=True)
+    device = trainer.prepare(options)
     network = ConvNeXtPose("XS", JOINTS, DEPTH_CELLS)
     if options.start:
         start_from(network, options.start)
-    network.to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = loop.Average(network, options.average)
-    if device.type == "cpu":
-        # After the average copied the network, as the copy must not share the replacement.
-        depthwise.speed_up(network)
-    optim = Muon(network.named_parameters(), options.rate, options.decay)
     crops = Crops(options.cache, options.shared, options.batch, options.side, options.seed)
-    steps = options.steps or (
-        options.passes and int(options.passes * len(crops.indices) / options.batch)
-    )
-    budget = loop.Budget(steps or None, options.minutes)
-    if loop.resume(out / "last.pth", network, average, optim, budget):
-        print(f"resumed at step {budget.step}, progress {budget.progress:.3f}")
-    crops.seed += budget.step
-    log = loop.Log(out / "log.jsonl")
-    dev = dev_set(options.shared) if options.evaluate_minutes else []
-    loader = DataLoader(
-        crops, batch_size=None, num_workers=options.workers, pin_memory=device.type == "cuda"
-    )
-    best, evaluated = 0.0, time.monotonic()
-    parts_sum: dict[str, float] = {}
-    stop = loop.Stop()
+    training = trainer.Trainer(network, options, len(crops.indices), device)
+    crops.seed += training.budget.step
     network.train()
-    for images, target in loader:
-        loop.set_rate(optim, options.rate * loop.rate_factor(budget, hold=options.hold))
+
+    def loss_of(batch: tuple[Tensor, Tensor]) -> trainer.Loss:
+        images, target = batch
         with loop.autocast(device):
             volume = network.volume(loop.normalise(images, device))
-        loss, parts = pose_loss(volume.float(), target.to(device))
-        optim.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optim.step()
-        average.update(network)
-        budget.tick()
-        for name, value in parts.items():
-            parts_sum[name] = parts_sum.get(name, 0.0) + value / options.log_every
-        if budget.step % options.log_every == 0:
-            rate = budget.step * options.batch / budget.spent_s
-            log.write(step=budget.step, progress=budget.progress, per_s=rate, **parts_sum)
-            parts_sum = {}
-        over = budget.progress >= 1 or stop.asked
-        due = time.monotonic() - evaluated > 60 * options.evaluate_minutes
-        if over or (due and dev):
-            if dev and not stop.asked:
-                predict = predictor(average.network, options.evaluate_side, device)
-                figures = pose_figures(predict, dev, options.evaluate_side)
-                log.write(step=budget.step, **figures)
-                if figures["mean_oks"] > best:
-                    best = figures["mean_oks"]
-                    loop.save_checkpoint(out / "best.pth", network, average, optim, budget)
-            loop.save_checkpoint(out / "last.pth", network, average, optim, budget)
-            evaluated = time.monotonic()
-        if over:
-            break
-    return out / "last.pth"
+        return pose_loss(volume.float(), target.to(device))
+
+    def figures_of(average: ConvNeXtPose, dev: DevSet) -> dict[str, float]:
+        side = options.evaluate_side
+        return pose_figures(predictor(average, side, device), dev, side)
+
+    return training.run(crops, loss_of, figures_of, "mean_oks")
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, default=default_cache().parent / "pose")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="see training.data")
-    parser.add_argument("--shared", type=Path, default=default_shared())
-    parser.add_argument("--start", type=Path, help="ConvNeXtPose XS checkpoint to start from")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=2, help="torch threads on the CPU")
-    parser.add_argument("--workers", type=int, default=1, help="processes preparing crops")
-    parser.add_argument("--passes", type=float, help="passes over the training crops")
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--minutes", type=float, help="wall-clock budget, resumed parts included")
-    parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--side", type=int, default=192, help="px of the training crops")
-    parser.add_argument("--evaluate-side", type=int, default=192)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--hold", type=float, default=0.0, help="share of the time at full rate")
-    parser.add_argument("--decay", type=float, default=0.03)
-    parser.add_argument("--average", type=float, default=0.998)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--log-every", type=int, default=50)
-    parser.add_argument("--evaluate-minutes", type=float, default=8, help="0: never")
-    options = parser.parse_args(argv)
-    if not (options.passes or options.steps or options.minutes):
-        options.passes = 100.0
-    return options
+    options = trainer.parser(str(__doc__), "pose", 48, "the training crops")
+    options.add_argument("--side", type=int, default=192, help="px of the training crops")
+    options.add_argument("--evaluate-side", type=int, default=192)
+    return trainer.read(options, argv)
 
 
 if __name__ == "__main__":

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import filecmp
-import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
+from calls import call
 from recordings import COMPRESSED, IMAGE, START_NS, header, image_message, read_poses, write_bag
-
-from pose_estimation_ros.cli.main import main
 
 COMMAND = [sys.executable, "-m", "pose_estimation_ros.cli.main", "bag"]
 FRAMES = 6
 
 
-def _bag(*arguments: object, code: int = 0) -> SimpleNamespace:
-    """One call, in this process to save the imports."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        result = main(["bag", *map(str, arguments)])
-    assert result == code, err.getvalue()
-    return SimpleNamespace(stdout=out.getvalue(), stderr=err.getvalue())
+_bag = partial(call, "bag")
 
 
 @pytest.fixture(scope="module")

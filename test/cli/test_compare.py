@@ -8,12 +8,13 @@ import json
 import os
 import re
 import xml.etree.ElementTree as ElementTree
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from calls import call
 from recordings import IMAGE, write_bag
 
 from pose_estimation_ros.cli import report_svg
@@ -29,12 +30,7 @@ from pose_estimation_ros.cli.main import main
 FRAMES = 10
 
 
-def _compare(*arguments: object, code: int = 0) -> SimpleNamespace:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        result = main(["compare", *map(str, arguments)])
-    assert result == code, err.getvalue()
-    return SimpleNamespace(stdout=out.getvalue(), stderr=err.getvalue())
+_compare = partial(call, "compare")
 
 
 @pytest.fixture(scope="module")

@@ -5,25 +5,19 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-
-from pose_estimation_ros.cli.main import main
+from calls import call
 
 JOINTS = 17
 SIZE = (400, 640)
 
 
-def _evaluate(*arguments: object, code: int = 0) -> SimpleNamespace:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        result = main(["evaluate", *map(str, arguments)])
-    assert result == code, err.getvalue()
-    return SimpleNamespace(stdout=out.getvalue(), stderr=err.getvalue())
+_evaluate = partial(call, "evaluate")
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from calls import call
 
 from pose_estimation_ros.cli.evaluation_3d import align, errors_mm, figures_3d
-from pose_estimation_ros.cli.main import main
 from pose_estimation_ros.engine.skeletons import COCO17
 
 RNG = np.random.default_rng(0)
@@ -77,20 +76,14 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def _evaluate(*arguments: object) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(["evaluate", *map(str, arguments)])
-    return code, out.getvalue(), err.getvalue()
+_evaluate = partial(call, "evaluate")
 
 
 def test_the_embedded_model_is_measured(data: Path) -> None:
-    code, out, err = _evaluate(data, "--json")
-    assert code == 0, err
-    figures = json.loads(out)
+    figures = json.loads(_evaluate(data, "--json").stdout)
     assert figures["people"] == 1 and len(figures["joints"]) == 17
     assert 0 < figures["pa_mpjpe_mm"] <= figures["mpjpe_mm"]
-    assert "PA-MPJPE" in _evaluate(data)[1]
+    assert "PA-MPJPE" in _evaluate(data).stdout
 
 
 @pytest.mark.parametrize(
@@ -103,6 +96,6 @@ def test_the_embedded_model_is_measured(data: Path) -> None:
 )
 def test_bad_sets_are_named_in_one_line(data: Path, change: dict, words: str) -> None:
     data.write_text(json.dumps({**json.loads(data.read_text()), **change}))
-    code, _, err = _evaluate(data)
-    said = [line for line in err.splitlines() if "error: " in line]
-    assert code == 1 and len(said) == 1 and words in said[0]
+    stderr = _evaluate(data, code=1).stderr
+    said = [line for line in stderr.splitlines() if "error: " in line]
+    assert len(said) == 1 and words in said[0]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from calls import call
 
-from pose_estimation_ros.cli.main import main
 from pose_estimation_ros.cli.prefetch import prefetched
 from pose_estimation_ros.cli.records import from_json
 from pose_estimation_ros.cli.sources import VideoSource, VideoWriter
@@ -24,12 +22,7 @@ from pose_estimation_ros.cli.sources import VideoSource, VideoWriter
 FRAMES = 12
 
 
-def _video(*arguments: object, code: int = 0) -> SimpleNamespace:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        result = main(["video", *map(str, arguments)])
-    assert result == code, err.getvalue()
-    return SimpleNamespace(stdout=out.getvalue(), stderr=err.getvalue())
+_video = partial(call, "video")
 
 
 def _lines(path: Path) -> list[dict]:

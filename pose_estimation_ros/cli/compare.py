@@ -30,6 +30,7 @@ from pose_estimation_ros.cli.options import (
     check_count,
     engine_config,
     engine_flags,
+    make_folder,
 )
 from pose_estimation_ros.cli.records import from_json
 from pose_estimation_ros.cli.report_html import rows_of
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     engine_config(args)  # a wrong model or runtime is said once, here
     sequence = open_sequence(args.source, args.topic)
     labels = read_annotations(args.labels) if args.labels else None
-    _prepare(args.out)
+    make_folder(args.out)
     measured, records = {}, {}
     with tempfile.TemporaryDirectory() as scratch:
         for name in names:
@@ -132,13 +133,6 @@ def run(args: argparse.Namespace) -> int:
         print(table(figures, advice))
         print(f"see {args.out / 'report.html'}", file=sys.stderr)
     return 0
-
-
-def _prepare(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder '{folder}': {error.strerror}") from error
 
 
 def _measure(

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.cli.options import add_engine_arguments, engine_config
+from pose_estimation_ros.cli.options import add_engine_arguments, engine_config, make_folder
 from pose_estimation_ros.cli.progress import Progress
 from pose_estimation_ros.engine.errors import ConfigError, InputError, PoseEstimationError
 from pose_estimation_ros.models.manifest import resolve_model
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from pose_estimation_ros.cli.play import open_source
 
     source = open_source(args.video)
-    _prepare_folder(args.out)
+    make_folder(args.out)
     parameters = {
         "pipeline": config.pipeline,
         "model_path": str(resolve_model(config.model_path)) if config.model_path else "",
@@ -89,13 +89,6 @@ def run(args: argparse.Namespace) -> int:
         return 1
     print(f"see {args.out}/annotated.mp4, annotated.png and poses.mcap", file=sys.stderr)
     return 0
-
-
-def _prepare_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder '{folder}': {error.strerror}") from error
 
 
 def node_command(parameters: dict[str, Any], namespace: str) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from pose_estimation_ros.engine.errors import ConfigError
+from pose_estimation_ros.engine.errors import ConfigError, InputError
 from pose_estimation_ros.engine.runtimes import PRECISIONS, RUNTIMES
 from pose_estimation_ros.engine.stages import Models, PipelineOptions
 from pose_estimation_ros.models.assembly import (
@@ -92,6 +93,14 @@ def engine_config(args: argparse.Namespace) -> EngineConfig:
         if name:
             require_model(parameter, name)
     return config
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the folder that a command writes to, where it is not there yet."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder '{folder}': {error.strerror}") from error
 
 
 def parse_size(text: str) -> tuple[int, int]:

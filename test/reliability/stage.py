@@ -29,9 +29,18 @@ _CAMERA = QoSProfile(
 
 
 class Watcher:
-    """Hears all that a namespace says, in a thread of its own, and keeps the times."""
+    """Hears all that a namespace says, in a thread of its own, and keeps the times.
 
-    def __init__(self, namespace: str, cameras: tuple[str, ...] = ("",)) -> None:
+    `keep` makes of an answer what is kept of it. Whole ones of many persons are millions of
+    objects after minutes, and Python's garbage collector stops this process for seconds.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        cameras: tuple[str, ...] = ("",),
+        keep: Callable[[PoseArray], Any] = lambda answer: answer,
+    ) -> None:
         self.context = rclpy.Context()
         self.context.init()
         self.node = rclpy.create_node("watcher", namespace=namespace, context=self.context)
@@ -40,11 +49,13 @@ class Watcher:
         self._namespace = namespace
         self.heard_s: list[float] = []
         self._statuses: dict[str, dict[str, str]] = {}
-        self.poses: dict[str, list[PoseArray]] = {name: [] for name in cameras}
+        self.poses: dict[str, list[Any]] = {name: [] for name in cameras}
         deep = QoSProfile(depth=1000)
         for name, kept in self.poses.items():
             topic = f"{name}/poses" if name else "poses"
-            self.node.create_subscription(PoseArray, topic, kept.append, deep)
+            self.node.create_subscription(
+                PoseArray, topic, lambda answer, kept=kept: kept.append(keep(answer)), deep
+            )
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50)
         self._thread = threading.Thread(target=self._spin, name="watcher", daemon=True)
         self._thread.start()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from pose_estimation_ros.msg import PoseArray
 from processes import open_rig
 from rows import FULL, full_or, row
 from stage import SILENCE_S, Watcher, wait_for
@@ -36,12 +37,17 @@ def slope_per_hour(seconds: np.ndarray, values: np.ndarray) -> float:
     return float(np.median(slopes)) * 3600
 
 
+def who(answer: PoseArray) -> tuple[int, frozenset[int]]:
+    """An answer's number and the identities in it."""
+    return answer.sequence, frozenset(person.track_id for person in answer.poses)
+
+
 def test_hours_of_two_cameras(name: str, tmp_path: Path) -> None:
     with open_rig(name, tmp_path) as rig:
         node = rig.start_node(
             *(False,), pipeline="v4", runtime="onnxruntime", cameras=f"[{', '.join(CAMERAS)}]"
         )
-        watcher = Watcher(rig.namespace, CAMERAS)
+        watcher = Watcher(rig.namespace, CAMERAS, keep=who)
         try:
             _run(rig, node, watcher)
         finally:
@@ -87,10 +93,10 @@ def _run(rig, node, watcher: Watcher) -> None:
         reasons = " + ".join(f"{count} {why}" for why, count in drops.items())
         said.append(f"{camera}: {received} received = {answered} answered + {reasons}")
         answers = watcher.poses[camera][first[camera] : last[camera]]
-        sequences = [answer.sequence for answer in answers]
+        sequences = [sequence for sequence, _ in answers]
         assert sequences == sorted(set(sequences))
-        start = {person.track_id for person in answers[0].poses}
-        seen = {person.track_id for answer in answers for person in answer.poses}
+        start = answers[0][1]
+        seen = start.union(*(ids for _, ids in answers))
         births, known = births + len(seen - start), known + len(start)
         assert len(start) >= PERSONS // 2
     slope = slope_per_hour(np.array(moments), np.array(memory))

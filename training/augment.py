@@ -260,17 +260,26 @@ def colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def whole_scene(
-    pool: Pool, side: int, rng: np.random.Generator, plain: bool = False
+    pool: Pool, side: int, rng: np.random.Generator, plain: bool = False, crops: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A whole scene on grey, as the detector is given frames; more often one of COCO's.
 
-    ``plain``: at full size and in its own colours.
+    Args:
+        pool: to draw from.
+        side: px of the picture.
+        rng: of everything random.
+        plain: at full size and in its own colours.
+        crops: share of pictures that are a person crop instead, down to half as large.
     """
-    coco = pool.streets < len(pool.scenes) and rng.random() < 0.6
-    low, high = (pool.streets, len(pool.scenes)) if coco else (0, pool.streets)
-    source = pool.scene(int(rng.integers(low, high)))
+    smallest = 0.8
+    if rng.random() < crops:
+        source, smallest = pool.crop(int(rng.integers(len(pool.crops)))), 0.5
+    else:
+        coco = pool.streets < len(pool.scenes) and rng.random() < 0.6
+        low, high = (pool.streets, len(pool.scenes)) if coco else (0, pool.streets)
+        source = pool.scene(int(rng.integers(low, high)))
     height, width = source.image.shape[:2]
-    scale = side / max(height, width) * (1.0 if plain else rng.uniform(0.8, 1.0))
+    scale = side / max(height, width) * (1.0 if plain else rng.uniform(smallest, 1.0))
     shift = (np.array((side, side)) - np.array((width, height)) * scale) * rng.uniform(0.3, 0.7, 2)
     image, boxes = source.image, source.boxes
     if rng.random() < 0.5:
@@ -286,15 +295,21 @@ def whole_scene(
     return (canvas, *clip_boxes(boxes.astype(np.float32), source.kind, side, side))
 
 
+def plain_scenes(pool: Pool, count: int, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Whole scenes as the detector is given frames: (count, side, side, 3)."""
+    return np.stack([whole_scene(pool, side, rng, plain=True)[0] for _ in range(count)])
+
+
 def compose(
-    pool: Pool, side: int, rng: np.random.Generator, natural: float = 0.0
+    pool: Pool, side: int, rng: np.random.Generator, natural: float = 0.0, crops: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One training picture (side, side, 3) with boxes (k, 4) and kinds (k,).
 
-    ``natural`` is the share of whole scenes, the others are mosaics and collages.
+    ``natural`` is the share of whole scenes, ``crops`` that of single crops among them; the
+    others are mosaics and collages.
     """
     if rng.random() < natural:
-        return whole_scene(pool, side, rng)
+        return whole_scene(pool, side, rng, crops=crops)
     choice = rng.random()
     group = choice < 0.2
     if choice < 0.85:

@@ -99,13 +99,21 @@ class PersonDetector(nn.Module):
         Returns:
             Logits (n, A) and boxes (n, A, 4) xyxy in px, the cells of stride 8 first.
         """
+        return self.heads(self.features(x))
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """The neck's maps (n, NECK_WIDTH, h / s, w / s) of each stride s."""
         c3, c4, c5 = (layer(m) for layer, m in zip(self.laterals, self.backbone(x), strict=True))
         p4 = self.down_top[0](c4 + functional.interpolate(c5, scale_factor=2.0))
         p3 = self.down_top[1](c3 + functional.interpolate(p4, scale_factor=2.0))
         p4 = self.up_bottom[0](p4 + self.reduce[0](p3))
         p5 = self.up_bottom[1](c5 + self.reduce[1](p4))
+        return [p3, p4, p5]
+
+    def heads(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Logits and boxes of the neck's maps, as ``forward`` gives them."""
         logits, boxes = [], []
-        levels = zip((p3, p4, p5), STRIDES, self.towers, self.outputs, strict=True)
+        levels = zip(maps, STRIDES, self.towers, self.outputs, strict=True)
         for features, stride, tower, output in levels:
             out = output(tower(features)).flatten(2).transpose(1, 2).float()
             centres = cell_centres(features, stride)

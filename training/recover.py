@@ -21,7 +21,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, byte_statistics
-from training.augment import Pool, whole_scene
+from training.augment import Pool, plain_scenes
 from training.data import default_cache, held_out
 from training.detector_net import PersonDetector
 from training.evaluate import tight
@@ -181,8 +181,7 @@ def pictures(network: Network, cache: Path, side: int | None) -> np.ndarray:
     """Training pictures (n, side, side, 3) such as this network is used on."""
     if isinstance(network, PersonDetector):
         pool, rng = Pool(cache), np.random.default_rng(0)
-        scenes = [whole_scene(pool, side or 320, rng, plain=True)[0] for _ in range(PICTURES)]
-        return np.stack(scenes)
+        return plain_scenes(pool, PICTURES, side or 320, rng)
     crops = np.load(cache / "crops.npy", mmap_mode="r")
     training = np.flatnonzero(~held_out(len(crops)))
     chosen = training[:: max(1, len(training) // PICTURES)]

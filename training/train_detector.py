@@ -21,10 +21,11 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from pose_estimation_ros.engine.pose.convnext import read_state
 from training import loop, trainer
-from training.augment import Pool, compose, whole_scene
+from training.augment import Pool, compose, plain_scenes
 from training.detector_loss import detector_loss
 from training.detector_net import PersonDetector, start_from
 from training.evaluate import DevSet, Predict, detector_figures
+from training.imitation import Imitation, Teacher
 
 SETTLE_BATCHES = 16
 PASS = 16_000  # pictures; about as many as there are source images
@@ -35,10 +36,10 @@ class Pictures(IterableDataset[Batch]):
     """Endless batches of composed pictures; one side for all pictures of a batch."""
 
     def __init__(
-        self, cache: Path, batch: int, sides: list[int], seed: int, natural: float
+        self, cache: Path, batch: int, sides: list[int], seed: int, natural: float, crops: float
     ) -> None:
         self.cache, self.batch, self.sides, self.seed = cache, batch, sides, seed
-        self.natural = natural
+        self.natural, self.crops = natural, crops
 
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(0)
@@ -47,7 +48,8 @@ class Pictures(IterableDataset[Batch]):
         pool = Pool(self.cache)
         while True:
             side = int(rng.choice(self.sides))
-            yield collate([compose(pool, side, rng, self.natural) for _ in range(self.batch)])
+            shares = (self.natural, self.crops)
+            yield collate([compose(pool, side, rng, *shares) for _ in range(self.batch)])
 
 
 def collate(pictures: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Batch:
@@ -95,7 +97,7 @@ def settle(network: PersonDetector, pool: Pool, seed: int, device: torch.device)
         norm.train()
     rng = np.random.default_rng(seed)
     for _ in range(SETTLE_BATCHES):
-        scenes = np.stack([whole_scene(pool, 320, rng, plain=True)[0] for _ in range(16)])
+        scenes = plain_scenes(pool, 16, 320, rng)
         network(loop.normalise(torch.from_numpy(scenes), device))
     for norm, momentum in zip(norms, before, strict=True):
         norm.momentum = momentum
@@ -116,10 +118,19 @@ def train(options: argparse.Namespace) -> Path:
         for part in (training.average.network, network):
             settle(part, Pool(options.cache), options.seed, device)
 
+    imitation = None
+    if options.imitate:
+        teacher = Teacher(options.shared / "models", options.threads, device)
+        imitation = Imitation(teacher)
+
     def loss_of(batch: Batch) -> trainer.Loss:
         images, truth, kind = batch
         with loop.autocast(device):
-            logits, boxes = network(loop.normalise(images, device))
+            features = network.features(loop.normalise(images, device))
+            logits, boxes = network.heads(features)
+        if imitation:
+            people = (truth.to(device), kind.to(device))
+            return imitation(images, logits.float(), boxes, features, *people)
         size = (images.shape[1], images.shape[2])
         return detector_loss(logits.float(), boxes, truth.to(device), kind.to(device), size)
 
@@ -127,7 +138,8 @@ def train(options: argparse.Namespace) -> Path:
         return detector_figures(predictor(average.eval(), device), dev)
 
     seed = options.seed + training.budget.step
-    pictures = Pictures(options.cache, options.batch, options.sides, seed, options.natural)
+    shares = (options.natural, options.whole_crops)
+    pictures = Pictures(options.cache, options.batch, options.sides, seed, *shares)
     return training.run(pictures, loss_of, figures_of, "ap50")
 
 
@@ -136,8 +148,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     options = trainer.parser(str(__doc__), "detector", 32, f"{PASS} pictures")
     options.add_argument("--sides", type=int, nargs="+", default=[192, 224, 256, 288])
     options.add_argument("--natural", type=float, default=0.0, help="share of whole scenes")
+    options.add_argument("--whole-crops", type=float, default=0.0, help="of them, of crops")
     options.add_argument(
         "--settle", action="store_true", help="fix the norms' statistics to whole scenes'"
+    )
+    options.add_argument(
+        "--imitate", action="store_true", help="learn a teacher's output rather than the labels"
     )
     options.add_argument("--freeze", type=int, default=0, help="stages kept as they start")
     return trainer.read(options, argv)

@@ -186,3 +186,29 @@ def test_targets_prefer_coco_then_agreement_then_ground_truth_over_an_unsure_tea
     assert targets.weight[1, 7] == pytest.approx(0.9)
     assert targets.joints[1, 5, 2] == pytest.approx(0.3)
     assert targets.weight_z[2, 5] == 0, "the depth belongs to a joint that is elsewhere"
+
+
+def test_a_whole_crop_may_be_shown_as_a_scene_with_its_person(tmp_path):
+    box = np.array([[40, 20, 200, 240]], np.float32)
+    np.save(tmp_path / "crops.npy", np.full((3, 256, 256, 3), 200, np.uint8))
+    np.save(tmp_path / "scenes.npy", np.zeros((80, 448, 448, 3), np.uint8))
+    both = {"confidence": np.ones(80), "offsets": np.minimum(np.arange(81), 80)}
+    packed = {f"{kind}_{k}": v for kind in ("crops", "scenes") for k, v in both.items()}
+    boxes = np.repeat(box, 80, axis=0)
+    sizes = np.full((80, 2), 448)
+    np.savez(
+        tmp_path / "boxes.npz", scenes_sizes=sizes, crops_boxes=boxes, scenes_boxes=boxes, **packed
+    )
+    pool = augment.Pool(tmp_path)
+    rng = np.random.default_rng(0)
+    heights = []
+    for _ in range(20):
+        picture, boxes, kind = augment.whole_scene(pool, 128, rng, crops=1.0)
+        assert picture.shape == (128, 128, 3)
+        assert kind.tolist() == [1]
+        heights.append(float(boxes[0, 3] - boxes[0, 1]))
+    assert 0.5 * 110 - 2 < min(heights) < 75, "a crop is shown down to half as large"
+    assert 95 < max(heights) <= 111
+    plain = augment.plain_scenes(pool, 2, 128, rng)
+    assert plain.shape == (2, 128, 128, 3)
+    assert plain.max() == 0, "the plain ones are scenes only"

@@ -1,0 +1,167 @@
+"""A teacher's whole output as the detector's target: every cell's score and box, and features.
+
+Boxes that are merged once and then cut into mosaics say little of a picture: who else is in it,
+how sure one can be, what a chair looks like. The teacher, YOLOX-nano, has the detector's strides
+and cells, so it is run on the very picture that the detector is shown, and each cell is compared
+with its own. People of the labels whom it misses, as many in mosaics, are taught by the labels.
+No weight of it goes into the detector.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.detector_loss import LossOptions, assign, pair_iou
+from training.detector_net import NECK_WIDTH, STRIDES, all_centres
+from training.teachers import PERSON
+
+TEACHER_WIDTH = 64
+# The inputs of the teacher's two towers at each stride.
+TEACHER_FEATURES = ("input.599", "input.671", "input.743")
+SCORE_WEIGHT, BOX_WEIGHT, FEATURE_WEIGHT = 1.0, 2.0, 1.0
+LEAST_SCORE = 0.05  # below it the teacher's box means nothing
+FOUND_SCORE, FOUND_IOU = 0.2, 0.5  # from where the teacher counts as having found somebody
+ADAPTER_RATE = 2e-3
+
+
+def open_dense(path: Path, threads: int):  # type: ignore[no-untyped-def]
+    """A session of YOLOX-nano for any number of pictures of any size, with its features.
+
+    The published file is for one picture of 416x416 px; nothing but two shapes in it is.
+    """
+    import onnx
+    import onnxruntime
+
+    model = onnx.load(path)
+    graph = model.graph
+    shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
+    for constant in graph.initializer:
+        if constant.name in shapes:
+            any_number = np.array((0, *onnx.numpy_helper.to_array(constant)[1:]))
+            constant.CopyFrom(onnx.numpy_helper.from_array(any_number, constant.name))
+    sizes = graph.input[0].type.tensor_type.shape.dim
+    for axis, name in ((0, "n"), (2, "h"), (3, "w")):
+        sizes[axis].dim_param = name
+    sizes = graph.output[0].type.tensor_type.shape.dim
+    sizes[0].dim_param, sizes[1].dim_param = "n", "cells"
+    del graph.value_info[:]
+    for name in TEACHER_FEATURES:
+        graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Between its calls the cores are the training's.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+class Teacher:
+    """YOLOX-nano on a batch.
+
+    Args:
+        folder: with ``yolox_nano.onnx``.
+        threads: of ONNX Runtime.
+        device: of the results.
+    """
+
+    def __init__(self, folder: Path, threads: int, device: torch.device) -> None:
+        self.session = open_dense(folder / "yolox_nano.onnx", threads)
+        self.device = device
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """See uint8 RGB images (n, h, w, 3), h and w multiples of 32.
+
+        Returns:
+            Scores (n, A), boxes (n, A, 4) xyxy px in the order of the detector's cells, and
+            features (n, 64, h / s, w / s) of each stride s.
+        """
+        bgr = images.flip(3).permute(0, 3, 1, 2).float().contiguous().numpy()
+        answers = self.session.run(None, {"images": bgr})
+        out, *features = (torch.from_numpy(answer).to(self.device) for answer in answers)
+        centres, strides = all_centres(images.shape[1], images.shape[2], self.device)
+        strides = strides[:, None]
+        middle = out[..., :2] * strides + centres - strides / 2
+        half = out[..., 2:4].exp() * strides / 2
+        boxes = torch.cat((middle - half, middle + half), dim=2)
+        return out[..., 4] * out[..., 5 + PERSON], boxes, features
+
+
+class Imitation:
+    """The loss of a batch against the teacher.
+
+    The detector's features may be another linear view of the same: an adapter for each stride,
+    trained beside the detector and thrown away, maps them.
+    """
+
+    def __init__(self, teacher: Teacher) -> None:
+        self.teacher = teacher
+        self.adapters = nn.ModuleList(nn.Conv2d(NECK_WIDTH, TEACHER_WIDTH, 1) for _ in STRIDES).to(
+            teacher.device
+        )
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(TEACHER_WIDTH, affine=False) for _ in STRIDES
+        ).to(teacher.device)
+        self.optimiser = torch.optim.AdamW(self.adapters.parameters(), ADAPTER_RATE)
+
+    def __call__(
+        self, images: Tensor, logits: Tensor, boxes: Tensor, features: list[Tensor],
+        truth: Tensor, kind: Tensor,
+    ) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
+        """Compare what the detector makes of ``images`` with what the teacher does.
+
+        Args:
+            images: uint8 RGB (n, h, w, 3).
+            logits: (n, A); boxes: (n, A, 4) xyxy px; features: of the detector's neck.
+            truth: (n, G, 4) and kind: (n, G), as ``detector_loss`` takes them.
+
+        Returns:
+            The loss, and its parts for the log: of the scores (without what no answer could
+            save), of the boxes, of the features (1: nothing of them is explained).
+        """
+        # The step for the last batch, whose gradients came after its call.
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        scores, wanted, teacher_features = self.teacher(images)
+        scores, wanted = add_missed(scores, wanted, logits, boxes, truth, kind, images.shape[1:3])
+        total = scores.sum().clamp(min=1)
+        least = functional.binary_cross_entropy(scores, scores, reduction="sum")
+        error = functional.binary_cross_entropy_with_logits(logits, scores, reduction="sum")
+        score_loss = (error - least) / total
+        clear = scores > LEAST_SCORE
+        weight = scores[clear]
+        giou = pair_iou(boxes[clear], wanted[clear], generalised=True)
+        box_loss = ((1 - giou) * weight).sum() / weight.sum().clamp(min=1)
+        feature_loss = torch.stack(
+            [
+                functional.mse_loss(adapter(own.float()), norm(given))
+                for adapter, norm, own, given in zip(
+                    self.adapters, self.norms, features, teacher_features, strict=True
+                )
+            ]
+        ).mean()
+        loss = SCORE_WEIGHT * score_loss + BOX_WEIGHT * box_loss + FEATURE_WEIGHT * feature_loss
+        parts = {"score": score_loss, "box": box_loss, "features": feature_loss}
+        return loss, {name: float(value.detach()) for name, value in parts.items()}
+
+
+@torch.no_grad()
+def add_missed(
+    scores: Tensor, wanted: Tensor, logits: Tensor, boxes: Tensor, truth: Tensor, kind: Tensor,
+    size: torch.Size,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """The teacher's scores and boxes, and those of the labels' people where it found nobody."""
+    overlap = pair_iou(wanted[:, None], truth[:, :, None])  # (n, G, A)
+    found = ((overlap > FOUND_IOU) & (scores > FOUND_SCORE)[:, None]).any(-1)
+    centres, strides = all_centres(size[0], size[1], scores.device)
+    target, owner = assign(
+        logits.sigmoid(), boxes, truth, (kind > 0) & ~found, centres, strides, LossOptions()
+    )
+    theirs = truth.gather(1, owner[..., None].expand(-1, -1, 4))
+    more = target > scores
+    return torch.where(more, target, scores), torch.where(more[..., None], theirs, wanted)

@@ -2,65 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from training.pool import Pool, Source
+
 GREY = 114
-SURE, UNSURE = 0.5, 0.2  # confidence of a label: person from here; below this nothing
-
-
-@dataclass
-class Source:
-    """One image with its people."""
-
-    image: np.ndarray
-    boxes: np.ndarray
-    kind: np.ndarray
-
-
-class Pool:
-    """The cached images, drawn by kind.
-
-    Args:
-        cache: folder that ``training.data`` filled.
-        coco: number of the last scenes that are COCO's.
-    """
-
-    def __init__(self, cache: Path, coco: int = 78) -> None:
-        self.crops = np.load(cache / "crops.npy", mmap_mode="r")
-        self.scenes = np.load(cache / "scenes.npy", mmap_mode="r")
-        self.labels = dict(np.load(cache / "boxes.npz"))
-        self.streets = len(self.scenes) - coco
-
-    def _labels(self, name: str, index: int) -> tuple[np.ndarray, np.ndarray]:
-        start, end = self.labels[f"{name}_offsets"][index : index + 2]
-        boxes = self.labels[f"{name}_boxes"][start:end]
-        confidence = self.labels[f"{name}_confidence"][start:end]
-        keep = confidence >= UNSURE
-        kind = np.where(confidence[keep] >= SURE, 1, -1)
-        return boxes[keep].astype(np.float32), kind
-
-    def crop(self, index: int) -> Source:
-        """Crop number ``index``."""
-        return Source(self.crops[index], *self._labels("crops", index))
-
-    def scene(self, index: int) -> Source:
-        """Scene number ``index``."""
-        width, height = self.labels["scenes_sizes"][index]
-        return Source(self.scenes[index, :height, :width], *self._labels("scenes", index))
-
-    def draw(self, rng: np.random.Generator) -> Source:
-        """A random image: mostly crops, as the street scenes are alike and COCO's are few."""
-        choice = rng.random()
-        if choice < 0.66:
-            return self.crop(int(rng.integers(len(self.crops))))
-        if choice < 0.84 or self.streets == len(self.scenes):
-            return self.scene(int(rng.integers(self.streets)))
-        return self.scene(int(rng.integers(self.streets, len(self.scenes))))
 
 
 def choose_window(

@@ -21,10 +21,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, ExportedPose, load_checkpoint
 from pose_estimation_ros.models.quantize import write_int8
-from training.augment import Pool
 from training.data import default_cache, held_out
 from training.detector_net import DEFAULT_THRESHOLD, ExportedDetector, PersonDetector
 from training.evaluate import letterbox, tight
+from training.pool import Pool
 
 OPSET = 17
 CALIBRATION_STEP = 90  # one training crop of this many calibrates the int8 pose network

@@ -21,11 +21,12 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, byte_statistics
-from training.augment import Pool, plain_scenes
+from training.augment import plain_scenes
 from training.data import default_cache, held_out
 from training.detector_net import PersonDetector
 from training.evaluate import tight
 from training.loop import normalise
+from training.pool import Pool
 
 PICTURES = 256
 BATCH = 32

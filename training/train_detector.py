@@ -21,11 +21,12 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from pose_estimation_ros.engine.pose.convnext import read_state
 from training import loop, trainer
-from training.augment import Pool, compose, plain_scenes
+from training.augment import compose, plain_scenes
 from training.detector_loss import detector_loss
 from training.detector_net import PersonDetector, start_from
 from training.evaluate import DevSet, Predict, detector_figures
 from training.imitation import Imitation, Teacher
+from training.pool import Pool
 
 SETTLE_BATCHES = 16
 PASS = 16_000  # pictures; about as many as there are source images

@@ -9,6 +9,7 @@ pytest.importorskip("cv2")
 from training import augment, depthwise, loop, teachers  # noqa: E402
 from training.detector_loss import LossOptions, assign, detector_loss, pair_iou  # noqa: E402
 from training.detector_net import all_centres  # noqa: E402
+from training.pool import Pool  # noqa: E402
 from training.pose_data import augment as augment_crop  # noqa: E402
 from training.pose_data import build_targets, cut_off  # noqa: E402
 
@@ -199,7 +200,7 @@ def test_a_whole_crop_may_be_shown_as_a_scene_with_its_person(tmp_path):
     np.savez(
         tmp_path / "boxes.npz", scenes_sizes=sizes, crops_boxes=boxes, scenes_boxes=boxes, **packed
     )
-    pool = augment.Pool(tmp_path)
+    pool = Pool(tmp_path)
     rng = np.random.default_rng(0)
     heights = []
     for _ in range(20):

@@ -250,15 +250,9 @@ def plain_scenes(pool: Pool, count: int, side: int, rng: np.random.Generator) ->
 
 
 def compose(
-    pool: Pool, side: int, rng: np.random.Generator, natural: float = 0.0, crops: float = 0.0
+    pool: Pool, side: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One training picture (side, side, 3) with boxes (k, 4) and kinds (k,).
-
-    ``natural`` is the share of whole scenes, ``crops`` that of single crops among them; the
-    others are mosaics and collages.
-    """
-    if rng.random() < natural:
-        return whole_scene(pool, side, rng, crops=crops)
+    """A mosaic or collage (side, side, 3) with boxes (k, 4) and kinds (k,)."""
     choice = rng.random()
     group = choice < 0.2
     if choice < 0.85:

@@ -21,7 +21,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from pose_estimation_ros.engine.pose.convnext import read_state
 from training import loop, trainer
-from training.augment import compose, plain_scenes
+from training.augment import compose, plain_scenes, whole_scene
 from training.detector_loss import detector_loss
 from training.detector_net import PersonDetector, start_from
 from training.evaluate import DevSet, Predict, detector_figures
@@ -34,13 +34,22 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 
 class Pictures(IterableDataset[Batch]):
-    """Endless batches of composed pictures; one side for all pictures of a batch."""
+    """Endless batches; one side for all pictures of a batch.
+
+    Args:
+        cache: see ``training.data``.
+        batch: pictures.
+        sides: to draw from, px.
+        seed: of everything random.
+        whole: how many pictures, the first of a batch, are whole scenes; the others are composed.
+        crops: share of person crops among the whole scenes.
+    """
 
     def __init__(
-        self, cache: Path, batch: int, sides: list[int], seed: int, natural: float, crops: float
+        self, cache: Path, batch: int, sides: list[int], seed: int, whole: int, crops: float
     ) -> None:
         self.cache, self.batch, self.sides, self.seed = cache, batch, sides, seed
-        self.natural, self.crops = natural, crops
+        self.whole, self.crops = whole, crops
 
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(0)
@@ -49,8 +58,9 @@ class Pictures(IterableDataset[Batch]):
         pool = Pool(self.cache)
         while True:
             side = int(rng.choice(self.sides))
-            shares = (self.natural, self.crops)
-            yield collate([compose(pool, side, rng, *shares) for _ in range(self.batch)])
+            pictures = [whole_scene(pool, side, rng, crops=self.crops) for _ in range(self.whole)]
+            pictures += [compose(pool, side, rng) for _ in range(self.batch - self.whole)]
+            yield collate(pictures)
 
 
 def collate(pictures: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Batch:
@@ -119,6 +129,7 @@ def train(options: argparse.Namespace) -> Path:
         for part in (training.average.network, network):
             settle(part, Pool(options.cache), options.seed, device)
 
+    whole = round(options.natural * options.batch)
     imitation = None
     if options.imitate:
         teacher = Teacher(options.shared / "models", options.threads, device)
@@ -129,17 +140,29 @@ def train(options: argparse.Namespace) -> Path:
         with loop.autocast(device):
             features = network.features(loop.normalise(images, device))
             logits, boxes = network.heads(features)
-        if imitation:
-            people = (truth.to(device), kind.to(device))
-            return imitation(images, logits.float(), boxes, features, *people)
         size = (images.shape[1], images.shape[2])
-        return detector_loss(logits.float(), boxes, truth.to(device), kind.to(device), size)
+        logits, truth, kind = logits.float(), truth.to(device), kind.to(device)
+        if not imitation:
+            return detector_loss(logits, boxes, truth, kind, size)
+        # In mosaics the teacher misses people and sees some that are not there.
+        few = slice(whole)
+        loss, parts = imitation(
+            *(images[few], logits[few], boxes[few], [maps[few] for maps in features]),
+            *(truth[few], kind[few]),
+        )
+        if whole == options.batch:
+            return loss, parts
+        rest = slice(whole, None)
+        more, labelled = detector_loss(logits[rest], boxes[rest], truth[rest], kind[rest], size)
+        share = whole / options.batch
+        parts |= {f"composed_{name}": value for name, value in labelled.items()}
+        return share * loss + (1 - share) * more, parts
 
     def figures_of(average: PersonDetector, dev: DevSet) -> dict[str, float]:
         return detector_figures(predictor(average.eval(), device), dev)
 
     seed = options.seed + training.budget.step
-    shares = (options.natural, options.whole_crops)
+    shares = (whole, options.whole_crops)
     pictures = Pictures(options.cache, options.batch, options.sides, seed, *shares)
     return training.run(pictures, loss_of, figures_of, "ap50")
 
@@ -154,10 +177,13 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--settle", action="store_true", help="fix the norms' statistics to whole scenes'"
     )
     options.add_argument(
-        "--imitate", action="store_true", help="learn a teacher's output rather than the labels"
+        "--imitate", action="store_true", help="learn a teacher's output on whole scenes"
     )
     options.add_argument("--freeze", type=int, default=0, help="stages kept as they start")
-    return trainer.read(options, argv)
+    found = trainer.read(options, argv)
+    if found.imitate and not round(found.natural * found.batch):
+        options.error("--imitate is for whole scenes: give --natural a share of them")
+    return found
 
 
 if __name__ == "__main__":

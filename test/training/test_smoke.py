@@ -90,6 +90,38 @@ def test_detector_learns_resumes_and_exports(data, tmp_path):
     assert onnx.load(str(path)).opset_import[0].version == 17
 
 
+class Blind:
+    """A teacher that sees nobody."""
+
+    def __init__(self, folder, threads, device):
+        self.device = device
+
+    def __call__(self, images):
+        n, side = len(images), images.shape[1]
+        maps = [torch.randn(n, 64, side // s, side // s) for s in (8, 16, 32)]
+        cells = sum(m.shape[2] ** 2 for m in maps)
+        return torch.full((n, cells), 0.01), torch.zeros(n, cells, 4), maps
+
+
+def test_detector_learns_whole_scenes_from_a_teacher_and_mosaics_from_labels(
+    data, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(train_detector, "Teacher", Blind)
+    out = tmp_path / "detector"
+    argv = [*data, *COMMON, "--out", str(out), "--batch", "4", "--sides", "96", "--imitate"]
+    for share, by_labels in (("0.5", 2), ("1", 0)):
+        (out / "log.jsonl").unlink(missing_ok=True)
+        (out / "last.pth").unlink(missing_ok=True)
+        words = [*argv, "--natural", share, "--whole-crops", "0.5", "--steps", "2"]
+        train_detector.train(train_detector.arguments(words))
+        assert len(losses(out, "features")) == 2
+        assert len(losses(out, "composed_box")) == by_labels
+        assert np.isfinite(losses(out, "score")).all()
+    with pytest.raises(SystemExit):
+        train_detector.arguments([*argv, "--natural", "0"])
+    assert "--imitate is for whole scenes" in capsys.readouterr().err
+
+
 def test_exported_detector_agrees_with_the_network(tmp_path):
     from training.detector_net import ExportedDetector
 

@@ -69,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
         "enable_smoothing": args.smoothing,
         "confidence_threshold": args.confidence_threshold,
         "iou_threshold": args.iou_threshold,
+        "min_pose_score": args.min_pose_score,
     }
     print(
         f"playing {source.name} ({source.width}x{source.height}, {source.fps:g} frames/s) to "

@@ -43,6 +43,8 @@ from pose_estimation_ros.models.assembly import build_models, build_pipeline
 
 _LOWEST = 0.02  # score of the detections that count for their AP
 _MOST = 256
+# Of the persons that are published.
+PERSONS_FIGURES = ("recall", "false_per_image")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -257,11 +259,14 @@ class _Evaluation:
         if not self.cases:
             self.cases = cases_of(self._predictions, self._people)
         alone = self._args.boxes == "ground-truth" and not self._args.results
-        detection = None
+        detection = persons = None
         if not alone:
             detection = detection_figures(
                 self._detections, self._people, self._image_ids, self._threshold
             )
+            # What is left of them after min_pose_score, and what each image's limit lets through.
+            published = {i: (p.boxes, p.scores) for i, p in self._predictions.items()}
+            persons = detection_figures(published, self._people, self._image_ids, 0.0)
         return {
             "data": str(self._args.data),
             "images": len(self._image_ids),
@@ -271,4 +276,5 @@ class _Evaluation:
             "coco": coco_figures(listing, self._image_ids, self.results),
             "pose": pose_figures(self.cases),
             "detection": detection,
+            "persons": persons and {name: persons[name] for name in PERSONS_FIGURES},
         }

@@ -7,7 +7,8 @@ from typing import Any
 
 def table(figures: dict[str, Any]) -> str:
     """The figures for people."""
-    pose, coco, detection = figures["pose"], figures["coco"], figures["detection"]
+    pose, coco = figures["pose"], figures["coco"]
+    detection, persons = figures["detection"], figures["persons"]
     head = [f"{figures['images']} images, {pose['people']} persons that count"]
     what = {"pipeline": "pipeline", "detector": "detector", "pose_model": "pose model"}
     head += [f"{name}: {figures[key]}" for key, name in what.items() if figures.get(key)]
@@ -24,6 +25,9 @@ def table(figures: dict[str, Any]) -> str:
         rows += [(f"detection recall{at}", detection["recall"])]
         rows += [(f"detection precision{at}", detection["precision"])]
         rows += [("false positives an image", detection["false_per_image"])]
+    if persons is not None:
+        rows += [("recall of published persons", persons["recall"])]
+        rows += [("false persons an image", persons["false_per_image"])]
     lines = [", ".join(head), ""]
     lines += [f"{name:<30}{value:>8.3f}" for name, value in rows]
     lines += ["", f"{'joint':<18}{'annotated':>10}{'OKS':>10}{'PCK@0.1':>10}"]

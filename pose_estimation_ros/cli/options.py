@@ -50,6 +50,9 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--confidence-threshold", type=float, default=None, metavar="SCORE")
     group.add_argument("--iou-threshold", type=float, default=None, metavar="IOU")
+    group.add_argument(
+        "--min-pose-score", type=float, metavar="SCORE", help="least mean joint score of a person"
+    )
     group.add_argument("--num-workers", type=int, default=0, metavar="N")
     group.add_argument("--threads", type=int, default=0, metavar="N", help="bound on cores used")
     group.add_argument("--smoothing", action="store_true", help="smooth the joints (One-Euro)")
@@ -117,7 +120,7 @@ def engine_options(args: argparse.Namespace) -> PipelineOptions:
     Raises:
         ConfigError: a threshold is not from 0 to 1.
     """
-    for name in ("confidence_threshold", "iou_threshold"):
+    for name in ("confidence_threshold", "iou_threshold", "min_pose_score"):
         value = getattr(args, name)
         if value is not None and not 0 <= value <= 1:  # nor NaN
             raise ConfigError(f"--{name.replace('_', '-')}: {value:g} is not from 0 to 1")
@@ -126,6 +129,8 @@ def engine_options(args: argparse.Namespace) -> PipelineOptions:
         options.detector.confidence_threshold = args.confidence_threshold
     if args.iou_threshold is not None:
         options.detector.iou_threshold = args.iou_threshold
+    if args.min_pose_score is not None:
+        options.min_pose_score = args.min_pose_score
     options.smoothing.enabled = args.smoothing
     return options
 
@@ -136,7 +141,7 @@ def engine_flags(args: argparse.Namespace, **changes: object) -> list[str]:
     flags: list[str] = []
     for name in (
         *("pipeline", "model_path", "yolo_model", "runtime", "confidence_threshold"),
-        *("iou_threshold", "num_workers", "threads", "precision"),
+        *("iou_threshold", "min_pose_score", "num_workers", "threads", "precision"),
     ):
         if values[name] not in ("", None):
             flags += [f"--{name.replace('_', '-')}", str(values[name])]

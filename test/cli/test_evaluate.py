@@ -127,6 +127,19 @@ def test_ghosts_are_counted(data: Path, tmp_path: Path) -> None:
     assert figures["detection"]["false_per_image"] == 0.5
     assert figures["detection"]["precision"] == pytest.approx(0.8)
     assert figures["detection"]["recall"] == 1.0
+    assert figures["persons"] == {"recall": 1.0, "false_per_image": 0.5}
+
+
+def test_persons_of_a_low_score_are_not_published(shared: Path) -> None:
+    folder = shared / "data" / "coco_dev"
+    words = (folder / "person_keypoints_dev.json", "--images", folder / "images", "--limit", 6)
+    every = json.loads(_evaluate(*words, "--min-pose-score", 0, "--json").stdout)
+    none = json.loads(_evaluate(*words, "--min-pose-score", 1, "--json").stdout)
+    assert every["persons"]["recall"] > 0
+    assert none["persons"] == {"recall": 0.0, "false_per_image": 0.0}
+    assert none["detection"] == every["detection"]
+    run = _evaluate(*words, "--min-pose-score", 2, code=1)
+    assert "--min-pose-score: 2 is not from 0 to 1" in run.stderr
 
 
 @pytest.mark.parametrize("pipeline", ["v3", "v4", "hybrid"])

@@ -3,7 +3,8 @@
 Boxes that are merged once and then cut into mosaics say little of a picture: who else is in it,
 how sure one can be, what a chair looks like. The teacher, YOLOX-nano, has the detector's strides
 and cells, so it is run on the very picture that the detector is shown, and each cell is compared
-with its own. People of the labels whom it misses, as many in mosaics, are taught by the labels.
+with its own. People of the labels whom it misses are taught by the labels, and where the labels,
+which a second teacher has a say in, know of nobody, its score counts for less.
 No weight of it goes into the detector.
 """
 
@@ -26,6 +27,7 @@ TEACHER_FEATURES = ("input.599", "input.671", "input.743")
 SCORE_WEIGHT, BOX_WEIGHT, FEATURE_WEIGHT = 1.0, 2.0, 1.0
 LEAST_SCORE = 0.05  # below it the teacher's box means nothing
 FOUND_SCORE, FOUND_IOU = 0.2, 0.5  # from where the teacher counts as having found somebody
+ALONE = 0.2  # what a score is multiplied by where the labels know of nobody
 ADAPTER_RATE = 2e-3
 
 
@@ -128,7 +130,7 @@ class Imitation:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         scores, wanted, teacher_features = self.teacher(images)
-        scores, wanted = add_missed(scores, wanted, logits, boxes, truth, kind, images.shape[1:3])
+        scores, wanted = correct(scores, wanted, logits, boxes, truth, kind, images.shape[1:3])
         total = scores.sum().clamp(min=1)
         least = functional.binary_cross_entropy(scores, scores, reduction="sum")
         error = functional.binary_cross_entropy_with_logits(logits, scores, reduction="sum")
@@ -151,13 +153,18 @@ class Imitation:
 
 
 @torch.no_grad()
-def add_missed(
+def correct(
     scores: Tensor, wanted: Tensor, logits: Tensor, boxes: Tensor, truth: Tensor, kind: Tensor,
     size: torch.Size,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The teacher's scores and boxes, and those of the labels' people where it found nobody."""
+    """The teacher's scores (n, A) and boxes (n, A, 4), corrected by the labels.
+
+    People whom it missed are added; a score for somebody whom they do not know is lowered.
+    """
     overlap = pair_iou(wanted[:, None], truth[:, :, None])  # (n, G, A)
-    found = ((overlap > FOUND_IOU) & (scores > FOUND_SCORE)[:, None]).any(-1)
+    same = (overlap > FOUND_IOU) & (kind > 0)[..., None]
+    found = (same & (scores > FOUND_SCORE)[:, None]).any(-1)
+    scores = torch.where(same.any(1), scores, scores * ALONE)
     centres, strides = all_centres(size[0], size[1], scores.device)
     target, owner = assign(
         logits.sigmoid(), boxes, truth, (kind > 0) & ~found, centres, strides, LossOptions()

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from training.loop import has_bf16
+
 # Coefficients of the quintic iteration, chosen by Jordan et al. for speed over exactness.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 _ITERATIONS = 5
@@ -26,7 +28,7 @@ _EPS = 1e-8
 @torch.no_grad()
 def orthogonalise(matrices: Tensor) -> Tensor:
     """The nearest semi-orthogonal matrices, roughly, of (k, n, m): singular values near 1."""
-    x = matrices.bfloat16()
+    x = matrices.bfloat16() if has_bf16(matrices.device) else matrices.float()
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.mT

@@ -10,7 +10,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from training.detector_net import PersonDetector, all_centres  # noqa: E402
-from training.imitation import Imitation, Teacher, add_missed  # noqa: E402
+from training.imitation import ALONE, Imitation, Teacher, correct  # noqa: E402
 from training.teachers import YOLOX_SIDE, YoloxNano, nms  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -79,15 +79,26 @@ def test_somebody_whom_the_teacher_misses_is_taught_by_the_labels():
     reach = 3 * strides[:, None]
     boxes = torch.cat((centres - reach, centres + reach), dim=1).expand(2, -1, 4)
     given = (scores, wanted, scores.logit(), boxes)
-    same, _ = add_missed(*given, *labels(PERSON), (SIDE, SIDE))
+    same, _ = correct(*given, *labels(PERSON), (SIDE, SIDE))
     torch.testing.assert_close(same, scores)
-    more, theirs = add_missed(*given, *labels(PERSON, other), (SIDE, SIDE))
+    more, theirs = correct(*given, *labels(PERSON, other), (SIDE, SIDE))
     new = more > scores
     assert new.any(dim=1).all()
     torch.testing.assert_close(theirs[new], torch.tensor(other).expand(int(new.sum()), 4))
     unsure = torch.tensor([[1.0, -1.0], [1.0, -1.0]])
-    same, _ = add_missed(*given, labels(PERSON, other)[0], unsure, (SIDE, SIDE))
+    same, _ = correct(*given, labels(PERSON, other)[0], unsure, (SIDE, SIDE))
     torch.testing.assert_close(same, scores)
+
+
+def test_a_score_for_somebody_whom_the_labels_do_not_know_counts_less():
+    scores, wanted, _ = OnePerson()(images())
+    truth, kind = labels(PERSON)
+    kind[1] = -1
+    given = (scores, wanted, scores.logit(), wanted, truth, kind, (SIDE, SIDE))
+    corrected, boxes = correct(*given)
+    torch.testing.assert_close(corrected[0], scores[0])
+    torch.testing.assert_close(corrected[1], ALONE * scores[1])
+    torch.testing.assert_close(boxes, wanted)
 
 
 def test_the_dense_teacher_finds_what_the_labelling_one_does(shared: Path):

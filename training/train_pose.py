@@ -40,7 +40,7 @@ ORDER_SOFTNESS = 0.03
 def pose_loss(
     volume: Tensor,
     target: Tensor,
-    weights: tuple[float, float, float, float] = (7.0, 6.0, 1.5, 0.5),
+    weights: tuple[float, float, float, float] = (7.0, 6.0, 1.5, 1.0),
 ) -> tuple[Tensor, dict[str, float]]:
     """L1 of the soft-argmax and of z, cross-entropy of the marginal in the plane, order in depth.
 

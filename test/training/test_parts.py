@@ -9,6 +9,7 @@ pytest.importorskip("cv2")
 from training import augment, depthwise, loop, teachers  # noqa: E402
 from training.detector_loss import LossOptions, assign, detector_loss, pair_iou  # noqa: E402
 from training.detector_net import all_centres  # noqa: E402
+from training.muon import orthogonalise  # noqa: E402
 from training.pool import Pool  # noqa: E402
 from training.pose_data import augment as augment_crop  # noqa: E402
 from training.pose_data import build_targets, cut_off  # noqa: E402
@@ -27,6 +28,16 @@ def test_sampled_depthwise_gradient_is_exact_for_the_input_and_whole_batch(kerne
     conv(x).square().sum().backward()
     torch.testing.assert_close(x.grad, grads[0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(conv.weight.grad, grads[1], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_bf16_is_used_only_where_the_processor_has_it(able, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
+    with loop.autocast(torch.device("cpu")):
+        assert torch.is_autocast_enabled("cpu") is able
+    matrices = torch.randn(2, 24, 16)
+    singular = torch.linalg.svdvals(orthogonalise(matrices))
+    assert ((singular > 0.6) & (singular < 1.3)).all()
 
 
 def test_schedule_warms_up_and_ends_at_the_end_of_the_budget():

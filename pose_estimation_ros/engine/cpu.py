@@ -28,8 +28,8 @@ def cpu_flags() -> frozenset[str]:
 def computes_int8_fast() -> bool:
     """Whether int8 networks run faster here than float ones.
 
-    Without dot products of bytes they do not, and x86 processors may even saturate in between.
-    Apple's processors have them all, and do not say so in /proc.
+    Without dot products of bytes they do not. Apple's processors have them all, and do not say
+    so in /proc.
     """
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
     return apple or bool(_DOT_PRODUCTS & cpu_flags())

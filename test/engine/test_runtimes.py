@@ -137,6 +137,33 @@ def test_openvino_has_a_stream_for_each_caller(tmp_path: Path) -> None:
     assert loaded.streams == 2
 
 
+def test_int8_convolutions_add_up_without_overflow(tmp_path: Path) -> None:
+    """A pair of products, 2 x 255 x 127, is beyond the 16 bits in which AVX2 adds them up."""
+    width = 64
+    constants = {
+        "one": np.float32(1),
+        "scale": np.float32(255 * 127 * width / 200),
+        "zero": np.uint8(0),
+        "centre": np.int8(0),
+        "kernel": np.full((width, width, 1, 1), 127, np.int8),
+    }
+    given = ["image", "one", "zero", "kernel", "one", "centre", "scale", "zero"]
+    shape = [1, width, 4, 4]
+    body = onnx.helper.make_graph(
+        [onnx.helper.make_node("QLinearConv", given, ["sums"])],
+        "int8",
+        [onnx.helper.make_tensor_value_info("image", onnx.TensorProto.UINT8, shape)],
+        [onnx.helper.make_tensor_value_info("sums", onnx.TensorProto.UINT8, shape)],
+        [onnx.numpy_helper.from_array(np.array(v), name) for name, v in constants.items()],
+    )
+    opsets = [onnx.helper.make_opsetid("", 13)]
+    model = onnx.helper.make_model(body, opset_imports=opsets, ir_version=8)
+    path = tmp_path / "int8.onnx"
+    path.write_bytes(model.SerializeToString())
+    (sums,) = OnnxRuntime(path, threads=1).run(np.full(shape, 255, np.uint8))
+    assert (sums == 200).all()
+
+
 def test_onnx_runtime_alone_takes_its_own_number_of_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

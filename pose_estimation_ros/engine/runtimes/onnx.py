@@ -40,6 +40,10 @@ PROVIDERS = {
     "onnxruntime-openvino": "OpenVINOExecutionProvider",
 }
 
+# x86 processors without dot products of bytes add two products up in 16 bits, which overflow: an
+# int8 detector loses a tenth of its average precision. Elsewhere this changes nothing.
+EXACT_INT8 = ("session.x64quantprecision", "1")
+
 
 def installed_providers() -> list[str]:
     """Names of the runtimes that the installed build of ONNX Runtime offers."""
@@ -78,6 +82,7 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     # Idle threads that spin would take the cores that the middleware and the robot need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry(*EXACT_INT8)
     options.log_severity_level = 3
     return options
 

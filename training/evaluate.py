@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
@@ -100,8 +100,11 @@ def open_onnx(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
     """A function from ``image`` uint8 (n, h, w, 3) to the outputs, on 2 threads."""
     import onnxruntime
 
+    from pose_estimation_ros.engine.runtimes.onnx import EXACT_INT8
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
+    options.add_session_config_entry(*EXACT_INT8)
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return lambda image: session.run(None, {"image": image})
 
@@ -144,17 +147,15 @@ def pose_figures(
 
 
 def depth_sign(
-    predict: Callable[[np.ndarray], np.ndarray], shared: Path, cache: Path, side: int,
-    most: int | None = None,
+    predict: Callable[[np.ndarray], np.ndarray], world: np.ndarray,
+    crops: np.ndarray | Mapping[int, np.ndarray], side: int,
 ) -> dict[str, float]:  # fmt: skip
     """Share of left and right pairs whose order in depth is right, on held-out crops.
 
-    Pairs count where ``world`` sees both joints and they differ by more than 0.1 m.
+    Pairs count where ``world``, the crops' labels, sees both joints and they differ by more
+    than 0.1 m. Of ``crops`` only those held out are looked up, by number.
     """
-    labels = np.load(shared / "data" / "person_crops_labels.npz")
-    world = labels["world"]
-    indices = np.flatnonzero(held_out(len(world)))[:most]
-    crops = np.load(cache / "crops.npy", mmap_mode="r")
+    indices = np.flatnonzero(held_out(len(world)))
     right = pairs = 0
     left_side, right_side = (np.array(side_joints) for side_joints in zip(*PAIRS, strict=True))
     for start in range(0, len(indices), 16):
@@ -204,7 +205,9 @@ def main() -> None:
         side = options.side or 192
         figures = pose_figures(lambda crops: run(crops)[0], dev, side)
         if (options.cache / "crops.npy").exists():
-            figures |= depth_sign(lambda crops: run(crops)[0], options.shared, options.cache, side)
+            world = np.load(options.shared / "data" / "person_crops_labels.npz")["world"]
+            stored = np.load(options.cache / "crops.npy", mmap_mode="r")
+            figures |= depth_sign(lambda crops: run(crops)[0], world, stored, side)
     for name, value in figures.items():
         print(f"{name:16s} {value:.4f}")
 

@@ -11,7 +11,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("cv2")
 
 from pose_estimation_ros.cli.main import main  # noqa: E402
-from training import evaluate  # noqa: E402
+from training import data, evaluate  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -76,6 +76,29 @@ def test_pose_is_as_accurate_as_its_card_says(path):
     assert figures["mean_oks"] >= 0.54
 
 
+@pytest.fixture(scope="module")
+def held_out_crops():
+    with np.load(SHARED / "data/person_crops_labels.npz") as labels:
+        names, world = labels["name"], labels["world"]
+    wanted = {str(names[i]): int(i) for i in np.flatnonzero(data.held_out(len(names)))}
+    crops = {
+        wanted[f"{stem}/{name}"]: data.decode(encoded)
+        for stem in data.CROP_TARS
+        for name, encoded in data.read_tar(SHARED / "data" / f"{stem}.tar")
+        if f"{stem}/{name}" in wanted
+    }
+    return world, crops
+
+
+@needs_data
+@each_pose
+def test_depth_tells_front_from_back_as_the_card_says(path, held_out_crops):
+    run = evaluate.open_onnx(path)
+    figures = evaluate.depth_sign(lambda crops: run(crops)[0], *held_out_crops, 192)
+    assert figures["pairs"] == 2623
+    assert figures["depth_sign"] >= 0.85
+
+
 def card_figures(card: str, *what: str) -> list[float]:
     """The numbers of the line of a model card that begins with these words."""
     text = (ROOT / "models" / card).read_text(encoding="utf-8")
@@ -86,8 +109,8 @@ def card_figures(card: str, *what: str) -> list[float]:
 @needs_data
 @pytest.mark.parametrize("boxes", ["detector", "ground-truth"])
 def test_evaluate_gives_the_figures_of_the_cards(boxes, capsys):
-    data = SHARED / "data/coco_dev"
-    listing, images = data / "person_keypoints_dev.json", data / "images"
+    folder = SHARED / "data/coco_dev"
+    listing, images = folder / "person_keypoints_dev.json", folder / "images"
     words = ["evaluate", listing, "--images", images, "--boxes", boxes, "--json"]
     words += ["--yolo-model", DETECTORS[0], "--model-path", POSES[0], "--runtime", "onnxruntime"]
     assert main([*map(str, words)]) == 0

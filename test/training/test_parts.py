@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 pytest.importorskip("cv2")
 
-from training import augment, depthwise, loop, teachers  # noqa: E402
+from training import augment, depthwise, loop, mix, teachers  # noqa: E402
 from training.detector_loss import LossOptions, assign, detector_loss, pair_iou  # noqa: E402
 from training.detector_net import all_centres  # noqa: E402
 from training.muon import orthogonalise  # noqa: E402
@@ -242,3 +242,17 @@ def test_a_whole_crop_may_be_shown_as_a_scene_with_its_person(tmp_path):
     plain = augment.plain_scenes(pool, 2, 128, rng)
     assert plain.shape == (2, 128, 128, 3)
     assert plain.max() == 0, "the plain ones are scenes only"
+
+
+def test_the_mean_of_two_checkpoints_and_none_of_two_networks(tmp_path):
+    paths = [tmp_path / name for name in ("one.pth", "other.pth", "wide.pth", "mean.pth")]
+    for path, values in zip(paths, ([0.0, 2.0], [4.0, 2.0], [1.0, 1.0, 1.0]), strict=False):
+        state = {"weight": torch.tensor(values), "steps": torch.tensor(3)}
+        torch.save({"network": state}, path)
+    one, other, wide, mean = paths
+    mix.mix(one, other, mean, share=0.25)
+    found = torch.load(mean, weights_only=True)["network"]
+    assert found["weight"].tolist() == [1.0, 2.0]
+    assert int(found["steps"]) == 3
+    with pytest.raises(ValueError, match=r"one\.pth and .*wide\.pth are not"):
+        mix.mix(one, wide, mean)

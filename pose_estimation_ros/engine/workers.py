@@ -55,12 +55,16 @@ class Helpers:
         return future
 
     def close(self, wait_s: float = 0.0) -> None:
-        """Ends the threads after the jobs that they have, and waits so long for them."""
+        """Ends the threads after the jobs that they have, and waits so long for them.
+
+        A job may hold the last reference to what owns the threads: then one of them comes here.
+        """
         for _ in self._threads:
             self._jobs.put(None)
         deadline = time.monotonic() + wait_s
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
         while True:

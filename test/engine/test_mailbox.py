@@ -8,7 +8,7 @@ import pytest
 from pose_estimation_ros.engine.cancel import CancelToken
 from pose_estimation_ros.engine.errors import CancelledError
 from pose_estimation_ros.engine.mailbox import Mailboxes
-from pose_estimation_ros.engine.workers import WorkerPool, chunk_sizes
+from pose_estimation_ros.engine.workers import Helpers, WorkerPool, chunk_sizes
 
 
 def test_the_newest_item_replaces_the_one_that_waits() -> None:
@@ -119,3 +119,9 @@ def test_work_not_begun_is_given_up(workers: int) -> None:
         pool.map(work, list(range(50)), token)
     assert 1 <= len(done) <= workers
     pool.close()
+
+
+def test_a_helpers_own_job_may_be_what_closes_it() -> None:
+    """As where a pipeline goes while its detector still looks at the last frame."""
+    helpers = Helpers(2, "closing")
+    helpers.submit(lambda: helpers.close(wait_s=5)).result(timeout=10)

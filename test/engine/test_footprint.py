@@ -60,7 +60,7 @@ import numpy as np
 from pose_estimation_ros.cli.scene import SceneSource
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions, V3Pipeline
 from pose_estimation_ros.models import EngineConfig, build_models
-pixels = next(SceneSource(640, 480, 30, 1, 1).frames())
+pixels = next(SceneSource(960, 540, 30, 1, 3).frames())
 models = build_models(EngineConfig(runtime="onnxruntime", detector_size=1280))  # takes long
 pipeline = V3Pipeline(models, PipelineOptions(detect_every=1))
 for index in range(3):

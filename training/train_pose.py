@@ -26,13 +26,14 @@ from pose_estimation_ros.engine.pose.convnext import (
 )
 from training import loop, trainer
 from training.evaluate import DevSet, pose_figures
-from training.pose_data import Crops
+from training.pose_data import FLIP, Crops
 
 JOINTS = 17
 # The published networks have 32; a quarter trains and runs faster.
 DEPTH_CELLS = 8
 SIGMA_CELLS = 1.0
-LEFT, RIGHT = [5, 7, 9, 11, 13, 15], [6, 8, 10, 12, 14, 16]
+LEFT = np.arange(5, JOINTS, 2)  # of the body; each with its right joint
+RIGHT = FLIP[LEFT]
 CLEAR_DEPTH = 0.03  # of the volume: which joint is nearer is only asked from 6 cm on
 ORDER_SOFTNESS = 0.03
 
@@ -56,7 +57,8 @@ def pose_loss(
     depth, height, width = volume.shape[2:]
     cells, plane = soft_argmax(volume)
     size = torch.tensor((width, height, depth), device=cells.device)
-    error = ((cells + 0.5) / size - target[..., :3]).abs()
+    places = (cells + 0.5) / size
+    error = (places - target[..., :3]).abs()
     on, on_z = target[..., 3], target[..., 4]
     count, count_z = on.sum().clamp(min=1), on_z.sum().clamp(min=1)
     l1 = (error[..., :2].sum(-1) * on).sum() / count
@@ -71,7 +73,7 @@ def pose_loss(
     wanted = rows[..., :, None] * columns[..., None, :]
     entropy = -(wanted * plane.clamp(min=1e-9).log()).sum((-1, -2))
     entropy = (entropy * on).sum() / count
-    order = order_loss((cells[..., 2] + 0.5) / depth, target)
+    order = order_loss(places[..., 2], target)
     loss = weights[0] * l1 + weights[1] * l1_z + weights[2] * entropy + weights[3] * order
     parts = {"l1": l1, "l1_z": l1_z, "entropy": entropy, "order": order}
     return loss, {name: float(value.detach()) for name, value in parts.items()}

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from training.augment import colour
+from training.company import Company
 from training.data import BOX_IN_CROP, CROP_SIDE, held_out
 
 FLIP = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])
@@ -81,7 +82,8 @@ def cut_off(
     """Part of a person, as where a frame ends or a table hides the rest.
 
     Args:
-        image: (256, 256, 3) stored crop; other: one of somebody else, for what hides it.
+        image: (256, 256, 3) stored crop, or 4 with its silhouette; other: (256, 256, 3) one of
+            somebody else, for what hides it.
         joints: (17, 3); weight: (17, 2) of xy and of z.
 
     Returns:
@@ -115,7 +117,8 @@ def cut_off(
     if kind < 0.5:
         region[:] = 0
     elif kind < 0.8:
-        region[:] = other[:, beyond] if across else other[beyond]
+        region[..., :3] = other[:, beyond] if across else other[beyond]
+        region[..., 3:] = 0
     # Else only the crop is narrower: the frame goes on.
     (high if keep_low else low)[axis] = line
     return picture, weight * left[:, None], low, high
@@ -123,14 +126,16 @@ def cut_off(
 
 def augment(
     image: np.ndarray, joints: np.ndarray, weight: np.ndarray, side: int,
-    rng: np.random.Generator, other: np.ndarray,
+    rng: np.random.Generator, other: np.ndarray, company: Company | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Cut off a part, scale, shift, rotate, flip, colour, patches.
+    """Cut off a part, scale, shift, rotate, flip, other people and places, colour, patches.
 
     Args:
-        image: (256, 256, 3) stored crop; joints: (17, 3); weight: (17, 2) of xy and of z.
+        image: (256, 256, 3) stored crop, or 4 with its silhouette, which ``company`` needs.
+        joints: (17, 3); weight: (17, 2) of xy and of z.
         side: px of the result.
         other: another stored crop, to hide parts of this one with.
+        company: of whom to add others; None for nobody.
 
     Returns:
         Picture (side, side, 3), joints with x, y in its px, and weights, 0 outside it.
@@ -161,6 +166,8 @@ def augment(
     moved[:, :2] = joints[:, :2] @ linear.T + shift
     if mirror < 0:
         moved, weight = moved[FLIP], weight[FLIP]
+    if company is not None:
+        picture, weight = company.join(picture, moved, weight, scale, rng)
     picture = colour(picture, rng)
     if rng.random() < 0.25:
         picture = np.ascontiguousarray(picture)
@@ -179,7 +186,15 @@ class Crops(IterableDataset[Batch]):
     z in [0, 1] of the volume, and the weights of xy and z.
     """
 
-    def __init__(self, cache: Path, shared: Path, batch: int, side: int, seed: int) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        shared: Path,
+        batch: int,
+        side: int,
+        seed: int,
+        accompanied: bool = False,
+    ) -> None:
         self.cache, self.batch, self.side, self.seed = cache, batch, side, seed
         labels = np.load(shared / "data" / "person_crops_labels.npz")
         self.targets = build_targets({name: labels[name] for name in labels})
@@ -188,12 +203,18 @@ class Crops(IterableDataset[Batch]):
         # COCO's few exact labels are what the network is measured on: show them more often.
         coco = np.flatnonzero((labels["source"] == "coco")[self.indices])
         self.indices = np.concatenate((self.indices, np.repeat(self.indices[coco], 3)))
+        self.company = (
+            Company(cache, self.targets.joints, self.targets.weight, self.indices)
+            if accompanied
+            else None
+        )
 
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(0)
         worker = get_worker_info()
         rng = np.random.default_rng((self.seed, worker.id if worker else 0))
         crops = np.load(self.cache / "crops.npy", mmap_mode="r")
+        targets, company = self.targets, self.company
         order: list[int] = []
         while True:
             pictures, rows = [], []
@@ -201,13 +222,12 @@ class Crops(IterableDataset[Batch]):
                 if not order:
                     order = rng.permutation(self.indices).tolist()
                 index = order.pop()
-                weights = np.stack(
-                    (self.targets.weight[index], self.targets.weight_z[index]), axis=-1
-                )
+                weights = np.stack((targets.weight[index], targets.weight_z[index]), axis=-1)
                 other = crops[rng.choice(self.indices)]
                 picture, joints, weights = augment(
-                    crops[index], self.targets.joints[index], weights, self.side, rng, other
-                )
+                    company.cutout(index) if company else crops[index],
+                    targets.joints[index], weights, self.side, rng, other, company,
+                )  # fmt: skip
                 xy = (joints[:, :2] + 0.5) / self.side
                 z = (joints[:, 2:] + 1) / 2
                 weights[:, 1] *= (np.abs(joints[:, 2]) < 1) & (weights[:, 0] > 0)

@@ -127,7 +127,9 @@ def train(options: argparse.Namespace) -> Path:
     network = ConvNeXtPose("XS", JOINTS, DEPTH_CELLS)
     if options.start:
         start_from(network, options.start)
-    crops = Crops(options.cache, options.shared, options.batch, options.side, options.seed)
+    crops = Crops(
+        options.cache, options.shared, options.batch, options.side, options.seed, options.company
+    )
     training = trainer.Trainer(network, options, len(crops.indices), device)
     crops.seed += training.budget.step
     network.train()
@@ -150,6 +152,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     options = trainer.parser(str(__doc__), "pose", 48, "the training crops")
     options.add_argument("--side", type=int, default=192, help="px of the training crops")
     options.add_argument("--evaluate-side", type=int, default=192)
+    options.add_argument(
+        "--company", action="store_true", help="add people and places; see training.silhouettes"
+    )
     return trainer.read(options, argv)
 
 

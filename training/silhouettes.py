@@ -1,0 +1,64 @@
+"""Silhouettes of the crops' people by MediaPipe Pose, for ``training.company``.
+
+    pip install mediapipe==0.10.14
+    python -m training.silhouettes
+
+MediaPipe wants an environment of its own, as its requirements differ. Crops where it finds nobody
+get an empty one. Takes 8 minutes on 2 cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from training.company import CUTOUTS
+from training.data import CROP_SIDE, default_cache
+
+CHUNK = 200
+LEAST_CONFIDENCE = 0.3  # that there is a person: there is one in every crop
+
+
+def draw(path: Path, start: int) -> np.ndarray:
+    """``CHUNK`` crops of the file from ``start`` on with their silhouettes: (k, 256, 256, 4)."""
+    from mediapipe.python.solutions.pose import Pose
+
+    crops = np.load(path, mmap_mode="r")[start : start + CHUNK]
+    drawn = np.zeros((*crops.shape[:3], 4), np.uint8)
+    drawn[..., :3] = crops
+    with Pose(
+        static_image_mode=True, enable_segmentation=True, min_detection_confidence=LEAST_CONFIDENCE
+    ) as pose:
+        for crop, cutout in zip(crops, drawn, strict=True):
+            mask = pose.process(np.ascontiguousarray(crop)).segmentation_mask
+            if mask is not None:
+                cutout[..., 3] = (mask * 255).clip(0, 255)
+    return drawn
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="silhouettes of the crops' people")
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="see training.data")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    path = options.cache / "crops.npy"
+    count = len(np.load(path, mmap_mode="r"))
+    unfinished = options.cache / "cutouts.part.npy"
+    out = np.lib.format.open_memmap(unfinished, "w+", np.uint8, (count, CROP_SIDE, CROP_SIDE, 4))
+    found = 0
+    with ProcessPoolExecutor(options.workers) as pool:
+        starts = range(0, count, CHUNK)
+        for start, drawn in zip(starts, pool.map(partial(draw, path), starts), strict=True):
+            out[start : start + len(drawn)] = drawn
+            found += int(drawn[..., 3].any((1, 2)).sum())
+            print(f"silhouettes {start + len(drawn)}/{count}, {found} found", flush=True)
+    unfinished.rename(options.cache / CUTOUTS)
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,16 @@ from pose_estimation_ros.engine.accuracy import (
     mean_oks,
     read_coco,
 )
-from training.data import decode, default_cache, default_shared, held_out
+from pose_estimation_ros.engine.pose.top_down import crop_enlarge
+from training.data import (
+    BOX_IN_CROP,
+    CROP_SIDE,
+    ENLARGE,
+    decode,
+    default_cache,
+    default_shared,
+    held_out,
+)
 from training.teachers import nms
 
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -96,22 +105,36 @@ def detector_figures(predict: Predict, dev: DevSet, side: int = 320) -> dict[str
     return figures
 
 
-def open_onnx(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """A function from ``image`` uint8 (n, h, w, 3) to the outputs, on 2 threads."""
-    import onnxruntime
+class OnnxModel:
+    """An exported model on 2 threads: ``image`` uint8 (n, h, w, 3) to the outputs.
 
-    from pose_estimation_ros.engine.runtimes.onnx import EXACT_INT8
+    Attributes:
+        enlarge: how much larger than a person's box a pose model's crop is.
+    """
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
-    options.add_session_config_entry(*EXACT_INT8)
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda image: session.run(None, {"image": image})
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        from pose_estimation_ros.engine.runtimes.onnx import EXACT_INT8
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 2
+        options.add_session_config_entry(*EXACT_INT8)
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.enlarge = crop_enlarge(metadata, str(path))
+
+    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+        return self._session.run(None, {"image": image})
 
 
-def person_crop(image: np.ndarray, box: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The crop of a box (x, y, w, h): square by the longer side, x1.25, and its affine (2, 3)."""
-    extent = max(box[2], box[3]) * 1.25
+def person_crop(
+    image: np.ndarray, box: np.ndarray, side: int, enlarge: float = ENLARGE
+) -> tuple[np.ndarray, np.ndarray]:
+    """The crop of a box (x, y, w, h): a square on its longer side, enlarged; its affine (2, 3)."""
+    extent = max(box[2], box[3]) * enlarge
     scale = side / extent
     centre = box[:2] + box[2:] / 2
     shift = (side - 1) / 2 - (centre - 0.5) * scale
@@ -123,6 +146,7 @@ def pose_figures(
     predict: Callable[[np.ndarray], np.ndarray],
     dev: DevSet,
     side: int,
+    enlarge: float = ENLARGE,
 ) -> dict[str, float]:
     """Mean OKS on the counted people with their annotated boxes.
 
@@ -132,7 +156,7 @@ def pose_figures(
     for image, everybody in dev:
         for person in everybody:
             if person.counted:
-                crop, matrix = person_crop(image, person.box, side)
+                crop, matrix = person_crop(image, person.box, side, enlarge)
                 people.append(person)
                 crops.append(crop)
                 matrices.append(matrix)
@@ -148,7 +172,7 @@ def pose_figures(
 
 def depth_sign(
     predict: Callable[[np.ndarray], np.ndarray], world: np.ndarray,
-    crops: np.ndarray | Mapping[int, np.ndarray], side: int,
+    crops: np.ndarray | Mapping[int, np.ndarray], side: int, enlarge: float = ENLARGE,
 ) -> dict[str, float]:  # fmt: skip
     """Share of left and right pairs whose order in depth is right, on held-out crops.
 
@@ -160,7 +184,7 @@ def depth_sign(
     left_side, right_side = (np.array(side_joints) for side_joints in zip(*PAIRS, strict=True))
     for start in range(0, len(indices), 16):
         chunk = indices[start : start + 16]
-        batch = np.stack([tight(crops[i], side) for i in chunk])
+        batch = np.stack([tight(crops[i], side, enlarge) for i in chunk])
         z = predict(batch)[..., 2]
         truth = world[chunk][:, :, Z_COLUMN]
         seen = world[chunk][:, :, 2]
@@ -173,12 +197,10 @@ def depth_sign(
     return {"depth_sign": right / max(pairs, 1), "pairs": pairs}
 
 
-def tight(crop: np.ndarray, side: int) -> np.ndarray:
-    """From the stored x1.5 crop to the x1.25 that the network is given."""
-    edge = crop.shape[0]
-    margin = edge * (1 - 1.25 / 1.5) / 2
-    scale = side / (edge - 2 * margin)
-    shift = (side - 1) / 2 - (edge - 1) / 2 * scale
+def tight(crop: np.ndarray, side: int, enlarge: float = ENLARGE) -> np.ndarray:
+    """From the stored crop, which is larger, to the one that the network is given."""
+    scale = side / (BOX_IN_CROP * enlarge)
+    shift = (side - 1) / 2 - (CROP_SIDE - 1) / 2 * scale
     matrix = np.array(((scale, 0, shift), (0, scale, shift)))
     return cv2.warpAffine(crop, matrix, (side, side), flags=cv2.INTER_LINEAR)
 
@@ -192,7 +214,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=default_shared())
     parser.add_argument("--cache", type=Path, default=default_cache())
     options = parser.parse_args()
-    run = open_onnx(options.model)
+    run = OnnxModel(options.model)
     dev = dev_set(options.shared)
     if options.what == "detector":
 
@@ -203,11 +225,11 @@ def main() -> None:
         figures = detector_figures(predict, dev, options.side or 320)
     else:
         side = options.side or 192
-        figures = pose_figures(lambda crops: run(crops)[0], dev, side)
+        figures = pose_figures(lambda crops: run(crops)[0], dev, side, run.enlarge)
         if (options.cache / "crops.npy").exists():
             world = np.load(options.shared / "data" / "person_crops_labels.npz")["world"]
             stored = np.load(options.cache / "crops.npy", mmap_mode="r")
-            figures |= depth_sign(lambda crops: run(crops)[0], world, stored, side)
+            figures |= depth_sign(lambda crops: run(crops)[0], world, stored, side, run.enlarge)
     for name, value in figures.items():
         print(f"{name:16s} {value:.4f}")
 

@@ -20,8 +20,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, ExportedPose, load_checkpoint
+from pose_estimation_ros.engine.pose.top_down import crop_enlarge
 from pose_estimation_ros.models.quantize import write_int8
-from training.data import default_cache, held_out
+from training.data import ENLARGE, default_cache, held_out
 from training.detector_net import DEFAULT_THRESHOLD, ExportedDetector, PersonDetector
 from training.evaluate import letterbox, tight
 from training.pool import Pool
@@ -123,7 +124,11 @@ def export_detector(
 
 
 def export_pose(
-    network: ConvNeXtPose, path: Path, side: int = 192, sharpness: float = 1.0
+    network: ConvNeXtPose,
+    path: Path,
+    side: int = 192,
+    sharpness: float = 1.0,
+    enlarge: float = ENLARGE,
 ) -> None:
     """Write the pose network: joints (n, j, 3) px, px, m and scores (n, j)."""
     model = trace(
@@ -139,6 +144,7 @@ def export_pose(
         "skeleton": skeleton,
         "input_px": str(side),
         "sharpness": str(sharpness),
+        "crop_enlarge": str(enlarge),
     }
     save(halve_weights(model), path, metadata)
 
@@ -148,9 +154,10 @@ def export_int8(source: Path, path: Path, cache: Path, side: int | None = None) 
     model = onnx.load(str(source))
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if metadata["task"] == "pose":
+        enlarge = crop_enlarge(metadata, str(source))
         crops = np.load(cache / "crops.npy", mmap_mode="r")
         chosen = np.flatnonzero(~held_out(len(crops)))[::CALIBRATION_STEP]
-        pictures = (tight(crops[index], side or 192) for index in chosen)
+        pictures = (tight(crops[index], side or 192, enlarge) for index in chosen)
     else:
         pool = Pool(cache)
         # Of the street scenes a few, which are alike; of COCO's, the last, every other one.

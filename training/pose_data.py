@@ -20,7 +20,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from training.augment import colour
 from training.company import Company
-from training.data import BOX_IN_CROP, CROP_SIDE, held_out
+from training.data import BOX_IN_CROP, CROP_SIDE, ENLARGE, held_out
 
 FLIP = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])
 HIPS, KNEES, ELBOWS = (11, 12), (13, 14), (7, 8)
@@ -141,14 +141,14 @@ def augment(
         Picture (side, side, 3), joints with x, y in its px, and weights, 0 outside it.
     """
     centre = np.array((CROP_SIDE / 2 - 0.5,) * 2)
-    extent = BOX_IN_CROP * 1.25
+    extent = BOX_IN_CROP * ENLARGE
     if rng.random() < CUT_OFF:
         part = cut_off(image, joints, weight, other, rng)
         if part is not None:
             image, weight, low, high = part
             centre = (low + high) / 2
-            extent = max(1.25 * float((high - low).max()), 0.35 * extent)
-    extent *= rng.uniform(0.8, 1.28)
+            extent = max(ENLARGE * float((high - low).max()), 0.35 * extent)
+    extent *= rng.uniform(0.82, 1.3)
     centre = centre + rng.normal(0, 0.05, 2).clip(-0.12, 0.12) * extent
     angle = rng.uniform(-180, 180) if rng.random() < 0.03 else rng.normal(0, 15)
     angle = np.deg2rad(angle if rng.random() < 0.7 else 0.0)

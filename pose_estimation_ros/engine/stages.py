@@ -131,7 +131,7 @@ class Models:
         pose, known, fresh, joints = self.pose.call(use)
         if reuse is not None:
             # Here rather than in `use`, which goes on in its thread after it was given up.
-            reuse.keep(frame.image, boxes[fresh], joints, pose)
+            reuse.keep(frame.image, boxes[fresh], joints, pose, pose.enlarge)
             old = [one for one in known if one is not None]
             reuse.used, reuse.estimated = len(old), len(boxes) - len(old)
             order = np.concatenate([np.flatnonzero(fresh), np.flatnonzero(~fresh)])

@@ -158,3 +158,25 @@ def test_a_fixed_batch_is_filled_up_and_split() -> None:
     for person in range(6):
         assert abs(found.xy[person, 0, 0] - (50 + 100 * person)) <= 2
         assert abs(found.xy[person, 0, 1] - (40 + 2 * person)) <= 2
+
+
+@pytest.mark.parametrize(("said", "seen"), [(None, True), ("1.4", True), ("1.1", False)])
+def test_the_crop_is_as_much_larger_than_the_box_as_the_model_says(
+    said: str | None, seen: bool
+) -> None:
+    class Told(FixedBatch):
+        metadata: ClassVar[dict[str, str]] = {} if said is None else {"crop_enlarge": said}
+
+    pixels = np.zeros((200, 200, 3), np.uint8)
+    pixels[100, 100], pixels[100, 136] = 100, 255  # the middle, and a tenth beyond the edge
+    found = TopDownPose(Told()).estimate(Image(pixels), np.array([[70, 70, 130, 130]], np.float32))
+    assert abs(found.xy[0, 0, 0] - (136 if seen else 100)) <= 2
+
+
+@pytest.mark.parametrize("said", ["", "large", "nan", "0", "-1", "100"])
+def test_a_size_of_the_crop_that_makes_no_sense_is_refused(said: str) -> None:
+    class Told(FixedBatch):
+        metadata: ClassVar[dict[str, str]] = {"crop_enlarge": said}
+
+    with pytest.raises(ModelError, match=r"four\.onnx says crop_enlarge = .* from 0\.5 to 4"):
+        TopDownPose(Told())

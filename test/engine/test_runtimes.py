@@ -73,9 +73,10 @@ def test_size_layout_and_type_are_read_off_the_file(
     np.testing.assert_allclose(mean, 2 * image.mean(axis=axes), rtol=1e-5)
 
 
-def test_metadata_of_an_onnx_file_is_read(tmp_path: Path) -> None:
-    loaded = load_runtime(small_model(tmp_path / "a.onnx"), "onnxruntime", 1)
-    assert loaded.metadata["skeleton"] == "coco17"
+@pytest.mark.parametrize("runtime", both())
+def test_metadata_of_an_onnx_file_is_read(runtime: str, tmp_path: Path) -> None:
+    loaded = load_runtime(small_model(tmp_path / "a.onnx"), runtime, 1)
+    assert loaded.metadata == {"task": "pose", "skeleton": "coco17"}
 
 
 def use_from_threads(runtime: Runtime, inputs: list[np.ndarray]) -> None:

@@ -28,7 +28,7 @@ needs_data = pytest.mark.skipif(
 @each_detector
 def test_detector_takes_any_batch_and_any_multiple_of_32(path):
     assert path.stat().st_size <= 4e6
-    run = evaluate.open_onnx(path)
+    run = evaluate.OnnxModel(path)
     for n, height, width in ((1, 320, 320), (2, 192, 416)):
         boxes, scores = run(np.zeros((n, height, width, 3), np.uint8))
         cells = sum(height // s * (width // s) for s in (8, 16, 32))
@@ -40,7 +40,7 @@ def test_detector_takes_any_batch_and_any_multiple_of_32(path):
 @each_pose
 def test_pose_takes_any_batch_and_gives_crop_pixels_and_metres(path):
     assert path.stat().st_size <= 8e6
-    run = evaluate.open_onnx(path)
+    run = evaluate.OnnxModel(path)
     for n in (1, 3):
         image = np.random.default_rng(0).integers(0, 256, (n, 192, 192, 3), np.uint8)
         joints, scores = run(image)
@@ -54,7 +54,7 @@ def test_pose_takes_any_batch_and_gives_crop_pixels_and_metres(path):
 @needs_data
 @each_detector
 def test_detector_is_as_accurate_as_its_card_says(path):
-    run = evaluate.open_onnx(path)
+    run = evaluate.OnnxModel(path)
 
     def predict(picture):
         boxes, scores = run(picture[None])
@@ -70,8 +70,10 @@ def test_detector_is_as_accurate_as_its_card_says(path):
 @needs_data
 @each_pose
 def test_pose_is_as_accurate_as_its_card_says(path):
-    run = evaluate.open_onnx(path)
-    figures = evaluate.pose_figures(lambda crops: run(crops)[0], evaluate.dev_set(SHARED), 192)
+    run = evaluate.OnnxModel(path)
+    figures = evaluate.pose_figures(
+        lambda crops: run(crops)[0], evaluate.dev_set(SHARED), 192, run.enlarge
+    )
     assert figures["counted"] == 113
     assert figures["mean_oks"] >= 0.54
 
@@ -93,8 +95,8 @@ def held_out_crops():
 @needs_data
 @each_pose
 def test_depth_tells_front_from_back_as_the_card_says(path, held_out_crops):
-    run = evaluate.open_onnx(path)
-    figures = evaluate.depth_sign(lambda crops: run(crops)[0], *held_out_crops, 192)
+    run = evaluate.OnnxModel(path)
+    figures = evaluate.depth_sign(lambda crops: run(crops)[0], *held_out_crops, 192, run.enlarge)
     assert figures["pairs"] == 2623
     assert figures["depth_sign"] >= 0.85
 

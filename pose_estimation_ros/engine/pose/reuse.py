@@ -83,15 +83,25 @@ class PoseReuse:
                 found.append(None)
         return found
 
-    def keep(self, image: Image, boxes: FloatArray, joints: JointEstimates, model: object) -> None:
-        """Remembers freshly estimated joints of the persons in the boxes (n, 4) px."""
+    def keep(
+        self,
+        image: Image,
+        boxes: FloatArray,
+        joints: JointEstimates,
+        model: object,
+        enlarge: float = CROP_ENLARGE,
+    ) -> None:
+        """Remembers freshly estimated joints of the persons in the boxes (n, 4) px.
+
+        `enlarge` is how much larger than a box the model's crop was.
+        """
         if model is not self._model:
             self._entries.clear()
             self._model = model
         if not self.options.cache_size:
             self._entries.clear()
             return
-        for index, shown in enumerate(crop_boxes(boxes, 1.0, CROP_ENLARGE)):
+        for index, shown in enumerate(crop_boxes(boxes, 1.0, enlarge)):
             pose = joints.take([index])
             samples = _sample(image, shown)
             self._entries[next(self._numbers)] = _Entry(boxes[index], shown, samples, pose)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from pose_estimation_ros.engine.skeletons import SKELETONS, Skeleton, skeleton_o
 from pose_estimation_ros.engine.tensors import IMAGENET, ImageInput
 from pose_estimation_ros.engine.types import ByteArray, FloatArray, Image, JointEstimates
 
+# How much larger than the box the crop is, where the model does not say: as published.
 CROP_ENLARGE = 1.25
 # Crops at a time where the model leaves it free. A person costs a CPU the same from 3 on, while
 # memory and the wait for a cancelled frame grow; only accelerators gain from more.
@@ -25,8 +28,10 @@ _ACCELERATED = ("onnxruntime-cuda", "onnxruntime-tensorrt")
 class TopDownPose:
     """A pose model over any runtime. May be used from several threads at once.
 
-    Input size, layout, type, the kind of output and the number of joints are read off the model.
-    Models that take floats are given ImageNet-normalised RGB, unless their family wants another.
+    Input size, layout, type, the kind of output and the number of joints are read off the model,
+    and from its metadata, where it has them, the skeleton and how much larger than the person's
+    box its crop is (`crop_enlarge`). Models that take floats are given ImageNet-normalised RGB,
+    unless their family wants another.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -47,6 +52,7 @@ class TopDownPose:
         source = str(runtime.path)
         head = choose_pose_head(outputs, self._width, runtime.metadata, source)
         self._decode, self._norm = head.decode, head.norm
+        self.enlarge = crop_enlarge(runtime.metadata, source)
         named = SKELETONS.get(runtime.metadata.get("skeleton", ""))
         if named is None or len(named.joints) != head.joints:
             named = skeleton_of_size(head.joints, source)
@@ -70,7 +76,7 @@ class TopDownPose:
 
     def _estimate_batch(self, image: Image, boxes: FloatArray) -> JointEstimates:
         n = len(boxes)
-        shown = crop_boxes(boxes, self._width / self._height, CROP_ENLARGE)
+        shown = crop_boxes(boxes, self._width / self._height, self.enlarge)
         crops = self._crops(self._input.batch or n)
         for crop, box in zip(crops, shown, strict=False):
             affine = crop_affine(box, self._height, self._width)
@@ -92,3 +98,22 @@ class TopDownPose:
             shape = (max(n, self._input.batch or 1), self._height, self._width, 3)
             buffer = self._scratch.crops = np.zeros(shape, np.uint8)
         return buffer[:n]
+
+
+def crop_enlarge(metadata: Mapping[str, str], source: str) -> float:
+    """How many times larger than a person's box the crop is that a model wants.
+
+    Raises:
+        ModelError: its metadata say so in a way that makes no sense.
+    """
+    said = metadata.get("crop_enlarge", str(CROP_ENLARGE))
+    try:
+        enlarge = float(said)
+    except ValueError:
+        enlarge = math.nan
+    if not 0.5 <= enlarge <= 4:
+        raise ModelError(
+            f"{source} says crop_enlarge = {said[:40]!r} in its metadata: expected how many times "
+            "larger than the person's box the crop is, from 0.5 to 4"
+        )
+    return enlarge

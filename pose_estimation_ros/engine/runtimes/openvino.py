@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,13 +51,14 @@ class OpenVinoRuntime:
                 "NUM_STREAMS": cores.callers,
                 "INFERENCE_PRECISION_HINT": precision,
             }
-            self._compiled = core.compile_model(core.read_model(str(path)), "CPU", settings)
+            model = core.read_model(str(path))
+            self._compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1][:200]
             raise ModelError(f"OpenVINO cannot load {path}: {reason}") from error
         self.inputs = [self._spec(port) for port in self._compiled.inputs]
         self.outputs = [self._spec(port) for port in self._compiled.outputs]
-        self.metadata: dict[str, str] = {}
+        self.metadata = _metadata(model)
         self._local = threading.local()
 
     @property
@@ -79,3 +81,11 @@ class OpenVinoRuntime:
         # Copied out: the request reuses its output tensors for the thread's next call.
         results = request.infer(dict(enumerate(tensors)), share_inputs=True)
         return [np.array(results[port]) for port in self._compiled.outputs]
+
+
+def _metadata(model: Any) -> dict[str, str]:
+    """The metadata of the .onnx file that a model was read or converted from."""
+    kept = dict(model.rt_info.items()).get("framework")
+    if not isinstance(kept, dict):
+        return {}
+    return {str(name): str(value.value) for name, value in kept.items()}

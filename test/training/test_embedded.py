@@ -41,6 +41,7 @@ def test_detector_takes_any_batch_and_any_multiple_of_32(path):
 def test_pose_takes_any_batch_and_gives_crop_pixels_and_metres(path):
     assert path.stat().st_size <= 8e6
     run = evaluate.OnnxModel(path)
+    assert run.enlarge == data.ENLARGE, "the crop of the training"
     for n in (1, 3):
         image = np.random.default_rng(0).integers(0, 256, (n, 192, 192, 3), np.uint8)
         joints, scores = run(image)
@@ -75,7 +76,7 @@ def test_pose_is_as_accurate_as_its_card_says(path):
         lambda crops: run(crops)[0], evaluate.dev_set(SHARED), 192, run.enlarge
     )
     assert figures["counted"] == 113
-    assert figures["mean_oks"] >= 0.54
+    assert figures["mean_oks"] >= 0.575
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_depth_tells_front_from_back_as_the_card_says(path, held_out_crops):
     run = evaluate.OnnxModel(path)
     figures = evaluate.depth_sign(lambda crops: run(crops)[0], *held_out_crops, 192, run.enlarge)
     assert figures["pairs"] == 2623
-    assert figures["depth_sign"] >= 0.85
+    assert figures["depth_sign"] >= 0.865
 
 
 def card_figures(card: str, *what: str) -> list[float]:

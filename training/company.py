@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from training.data import BOX_IN_CROP, CROP_SIDE
+from training.pool import Pool
 
 CUTOUTS = "cutouts.npy"  # (n, 256, 256, 4): the crops with their silhouettes
 ACCOMPANIED = 0.5  # share of crops that get company
@@ -41,8 +42,7 @@ class Company:
                 f"{cache / CUTOUTS} is missing: run python -m training.silhouettes first"
             )
         self.cutouts = np.load(cache / CUTOUTS, mmap_mode="r")
-        self.scenes = np.load(cache / "scenes.npy", mmap_mode="r")
-        self.sizes = np.load(cache / "boxes.npz")["scenes_sizes"]
+        self.pool = Pool(cache)
         drawn = np.unique(indices)
         self.trusted = np.zeros(len(joints), bool)
         self.trusted[drawn] = [holds(self.cutouts[i, ..., 3], joints[i], weight[i]) for i in drawn]
@@ -102,8 +102,7 @@ class Company:
         centre = (seen.min(0) + seen.max(0)) / 2 if len(seen) else np.full(2, side / 2)
         across = rng.choice((-1.0, 1.0)) * rng.uniform(0.12, 0.7) * size
         at_px = centre + np.array((across, rng.normal(0, 0.15) * size))
-        cos, sin = np.cos(angle) * factor, np.sin(angle) * factor
-        linear = np.array(((mirror * cos, -mirror * sin), (sin, cos)))
+        linear = similarity(factor, angle, mirror)
         matrix = np.concatenate((linear, (at_px - linear @ CENTRE)[:, None]), axis=1)
         moved = cv2.warpAffine(cutout, matrix, (side, side), flags=cv2.INTER_LINEAR)
         return moved[..., :3], moved[..., 3]
@@ -112,14 +111,23 @@ class Company:
         """A part of a scene or, of a crop, all: (side, side, 3). Somebody may be in it."""
         if rng.random() < 0.4:
             return cv2.resize(self.cutouts[rng.choice(self.people)], (side, side))[..., :3]
-        index = int(rng.integers(len(self.scenes)))
-        if rng.random() < 0.6:  # of the last ones, which are COCO's
-            index = int(rng.integers(max(len(self.scenes) - 78, 0), len(self.scenes)))
-        edge = int(min(self.sizes[index]) * rng.uniform(0.4, 1))
-        x, y = (int(rng.integers(0, size - edge + 1)) for size in self.sizes[index])
-        part = self.scenes[index, y : y + edge, x : x + edge]
+        count = len(self.pool.scenes)
+        index = int(rng.integers(count))
+        if rng.random() < 0.6:
+            index = int(rng.integers(self.pool.streets, count))  # one of COCO's
+        scene = self.pool.scene(index).image
+        height, width = scene.shape[:2]
+        edge = int(min(height, width) * rng.uniform(0.4, 1))
+        x, y = (int(rng.integers(0, size - edge + 1)) for size in (width, height))
+        part = scene[y : y + edge, x : x + edge]
         method = cv2.INTER_AREA if edge > side else cv2.INTER_LINEAR
         return cv2.resize(part, (side, side), interpolation=method)
+
+
+def similarity(scale: float, angle: float, mirror: float) -> np.ndarray:
+    """Turning by ``angle`` (rad), scaling and, where ``mirror`` is -1, a flip across: (2, 2)."""
+    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
+    return np.array(((mirror * cos, -mirror * sin), (sin, cos)))
 
 
 def holds(silhouette: np.ndarray, joints: np.ndarray, weight: np.ndarray) -> bool:

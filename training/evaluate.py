@@ -22,6 +22,7 @@ from pose_estimation_ros.engine.accuracy import (
     read_coco,
 )
 from pose_estimation_ros.engine.pose.top_down import crop_enlarge
+from pose_estimation_ros.engine.runtimes import load_runtime
 from training.data import (
     BOX_IN_CROP,
     CROP_SIDE,
@@ -36,6 +37,7 @@ from training.teachers import nms
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 DevSet = list[tuple[np.ndarray, list[Person]]]  # images (RGB) with everybody annotated in them
 NMS_IOU = 0.5
+THREADS = 2
 # Joints whose left and right differ in depth, COCO order: shoulder, wrist, hip, knee, ankle.
 PAIRS = ((5, 6), (9, 10), (11, 12), (13, 14), (15, 16))
 CLEAR_DEPTH_M = 0.1
@@ -103,31 +105,6 @@ def detector_figures(predict: Predict, dev: DevSet, side: int = 320) -> dict[str
                 "counted": accuracy.counted,
             }
     return figures
-
-
-class OnnxModel:
-    """An exported model on 2 threads: ``image`` uint8 (n, h, w, 3) to the outputs.
-
-    Attributes:
-        enlarge: how much larger than a person's box a pose model's crop is.
-    """
-
-    def __init__(self, path: Path) -> None:
-        import onnxruntime
-
-        from pose_estimation_ros.engine.runtimes.onnx import EXACT_INT8
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 2
-        options.add_session_config_entry(*EXACT_INT8)
-        self._session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.enlarge = crop_enlarge(metadata, str(path))
-
-    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
-        return self._session.run(None, {"image": image})
 
 
 def person_crop(
@@ -214,22 +191,27 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=default_shared())
     parser.add_argument("--cache", type=Path, default=default_cache())
     options = parser.parse_args()
-    run = OnnxModel(options.model)
+    model = load_runtime(options.model, "onnxruntime", THREADS)
     dev = dev_set(options.shared)
     if options.what == "detector":
 
         def predict(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            boxes, scores = run(picture[None])
+            boxes, scores = model.run(picture[None])
             return boxes[0], scores[0]
 
         figures = detector_figures(predict, dev, options.side or 320)
     else:
         side = options.side or 192
-        figures = pose_figures(lambda crops: run(crops)[0], dev, side, run.enlarge)
+        enlarge = crop_enlarge(model.metadata, str(options.model))
+
+        def joints(crops: np.ndarray) -> np.ndarray:
+            return model.run(crops)[0]
+
+        figures = pose_figures(joints, dev, side, enlarge)
         if (options.cache / "crops.npy").exists():
             world = np.load(options.shared / "data" / "person_crops_labels.npz")["world"]
             stored = np.load(options.cache / "crops.npy", mmap_mode="r")
-            figures |= depth_sign(lambda crops: run(crops)[0], world, stored, side, run.enlarge)
+            figures |= depth_sign(joints, world, stored, side, enlarge)
     for name, value in figures.items():
         print(f"{name:16s} {value:.4f}")
 

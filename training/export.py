@@ -124,11 +124,7 @@ def export_detector(
 
 
 def export_pose(
-    network: ConvNeXtPose,
-    path: Path,
-    side: int = 192,
-    sharpness: float = 1.0,
-    enlarge: float = ENLARGE,
+    network: ConvNeXtPose, path: Path, side: int = 192, sharpness: float = 1.0
 ) -> None:
     """Write the pose network: joints (n, j, 3) px, px, m and scores (n, j)."""
     model = trace(
@@ -144,7 +140,7 @@ def export_pose(
         "skeleton": skeleton,
         "input_px": str(side),
         "sharpness": str(sharpness),
-        "crop_enlarge": str(enlarge),
+        "crop_enlarge": str(ENLARGE),
     }
     save(halve_weights(model), path, metadata)
 

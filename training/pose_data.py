@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from training.augment import colour
-from training.company import Company
+from training.company import CENTRE, Company, similarity
 from training.data import BOX_IN_CROP, CROP_SIDE, ENLARGE, held_out
 
 FLIP = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])
@@ -140,7 +140,7 @@ def augment(
     Returns:
         Picture (side, side, 3), joints with x, y in its px, and weights, 0 outside it.
     """
-    centre = np.array((CROP_SIDE / 2 - 0.5,) * 2)
+    centre = CENTRE
     extent = BOX_IN_CROP * ENLARGE
     if rng.random() < CUT_OFF:
         part = cut_off(image, joints, weight, other, rng)
@@ -154,8 +154,7 @@ def augment(
     angle = np.deg2rad(angle if rng.random() < 0.7 else 0.0)
     scale = side / extent
     mirror = -1.0 if rng.random() < 0.5 else 1.0
-    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
-    linear = np.array(((mirror * cos, -mirror * sin), (sin, cos)))
+    linear = similarity(scale, angle, mirror)
     shift = (side - 1) / 2 - linear @ centre
     matrix = np.concatenate((linear, shift[:, None]), axis=1)
     border = cv2.BORDER_REPLICATE if rng.random() < 0.25 else cv2.BORDER_CONSTANT

@@ -36,7 +36,9 @@ def company(tmp_path, joints):
     crops[2, ..., 3] = np.roll(crops[2, ..., 3], 90, axis=1)
     np.save(tmp_path / CUTOUTS, crops)
     np.save(tmp_path / "scenes.npy", np.full((80, 448, 448, 3), OTHER_PLACE, np.uint8))
-    labels = pack([(np.zeros((0, 4)), np.zeros(0))] * 80)
+    np.save(tmp_path / "crops.npy", crops[..., :3])
+    packed = pack([(np.zeros((0, 4)), np.zeros(0))] * 80)
+    labels = {f"scenes_{name}": values for name, values in packed.items()}
     np.savez(tmp_path / "boxes.npz", scenes_sizes=np.full((80, 2), 448), **labels)
     return Company(tmp_path, np.stack([joints] * 3), np.ones((3, 17)), np.arange(3))
 

@@ -11,6 +11,8 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("cv2")
 
 from pose_estimation_ros.cli.main import main  # noqa: E402
+from pose_estimation_ros.engine.pose.top_down import crop_enlarge  # noqa: E402
+from pose_estimation_ros.engine.runtimes import load_runtime  # noqa: E402
 from training import data, evaluate  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,9 +30,9 @@ needs_data = pytest.mark.skipif(
 @each_detector
 def test_detector_takes_any_batch_and_any_multiple_of_32(path):
     assert path.stat().st_size <= 4e6
-    run = evaluate.OnnxModel(path)
+    model = load_runtime(path, "onnxruntime", evaluate.THREADS)
     for n, height, width in ((1, 320, 320), (2, 192, 416)):
-        boxes, scores = run(np.zeros((n, height, width, 3), np.uint8))
+        boxes, scores = model.run(np.zeros((n, height, width, 3), np.uint8))
         cells = sum(height // s * (width // s) for s in (8, 16, 32))
         assert boxes.shape == (n, cells, 4)
         assert scores.shape == (n, cells)
@@ -40,11 +42,11 @@ def test_detector_takes_any_batch_and_any_multiple_of_32(path):
 @each_pose
 def test_pose_takes_any_batch_and_gives_crop_pixels_and_metres(path):
     assert path.stat().st_size <= 8e6
-    run = evaluate.OnnxModel(path)
-    assert run.enlarge == data.ENLARGE, "the crop of the training"
+    model = load_runtime(path, "onnxruntime", evaluate.THREADS)
+    assert crop_enlarge(model.metadata, path.name) == data.ENLARGE, "the crop of the training"
     for n in (1, 3):
         image = np.random.default_rng(0).integers(0, 256, (n, 192, 192, 3), np.uint8)
-        joints, scores = run(image)
+        joints, scores = model.run(image)
         assert joints.shape == (n, 17, 3)
         assert scores.shape == (n, 17)
         assert ((joints[..., :2] > -1) & (joints[..., :2] < 192)).all()
@@ -55,10 +57,10 @@ def test_pose_takes_any_batch_and_gives_crop_pixels_and_metres(path):
 @needs_data
 @each_detector
 def test_detector_is_as_accurate_as_its_card_says(path):
-    run = evaluate.OnnxModel(path)
+    model = load_runtime(path, "onnxruntime", evaluate.THREADS)
 
     def predict(picture):
-        boxes, scores = run(picture[None])
+        boxes, scores = model.run(picture[None])
         return boxes[0], scores[0]
 
     figures = evaluate.detector_figures(predict, evaluate.dev_set(SHARED))
@@ -71,9 +73,10 @@ def test_detector_is_as_accurate_as_its_card_says(path):
 @needs_data
 @each_pose
 def test_pose_is_as_accurate_as_its_card_says(path):
-    run = evaluate.OnnxModel(path)
+    model = load_runtime(path, "onnxruntime", evaluate.THREADS)
+    enlarge = crop_enlarge(model.metadata, path.name)
     figures = evaluate.pose_figures(
-        lambda crops: run(crops)[0], evaluate.dev_set(SHARED), 192, run.enlarge
+        lambda crops: model.run(crops)[0], evaluate.dev_set(SHARED), 192, enlarge
     )
     assert figures["counted"] == 113
     assert figures["mean_oks"] >= 0.575
@@ -96,8 +99,9 @@ def held_out_crops():
 @needs_data
 @each_pose
 def test_depth_tells_front_from_back_as_the_card_says(path, held_out_crops):
-    run = evaluate.OnnxModel(path)
-    figures = evaluate.depth_sign(lambda crops: run(crops)[0], *held_out_crops, 192, run.enlarge)
+    model = load_runtime(path, "onnxruntime", evaluate.THREADS)
+    enlarge = crop_enlarge(model.metadata, path.name)
+    figures = evaluate.depth_sign(lambda crops: model.run(crops)[0], *held_out_crops, 192, enlarge)
     assert figures["pairs"] == 2623
     assert figures["depth_sign"] >= 0.865
 

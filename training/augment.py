@@ -7,6 +7,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from training.crowd import Crowd
 from training.pool import Pool, Source
 
 GREY = 114
@@ -209,8 +210,9 @@ def colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def whole_scene(
-    pool: Pool, side: int, rng: np.random.Generator, plain: bool = False, crops: float = 0.0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    pool: Pool, side: int, rng: np.random.Generator, plain: bool = False, crops: float = 0.0,
+    crowd: Crowd | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """A whole scene on grey, as the detector is given frames; more often one of COCO's.
 
     Args:
@@ -219,6 +221,7 @@ def whole_scene(
         rng: of everything random.
         plain: at full size and in its own colours.
         crops: share of pictures that are a person crop instead, down to half as large.
+        crowd: whom to put into the picture; None for nobody.
     """
     smallest = 0.8
     if rng.random() < crops:
@@ -230,18 +233,21 @@ def whole_scene(
     height, width = source.image.shape[:2]
     scale = side / max(height, width) * (1.0 if plain else rng.uniform(smallest, 1.0))
     shift = (np.array((side, side)) - np.array((width, height)) * scale) * rng.uniform(0.3, 0.7, 2)
-    image, boxes = source.image, source.boxes
+    image, boxes, kind = source.image, source.boxes, source.kind
     if rng.random() < 0.5:
         image = image[:, ::-1]
         boxes = boxes[:, (2, 1, 0, 3)] * (-1, 1, -1, 1) + (width, 0, width, 0)
     size = (round(width * scale), round(height * scale))
     small = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
+    boxes = boxes * scale
+    if crowd:
+        small, boxes, kind = crowd.fill(small, boxes, kind, rng)
     canvas = np.full((side, side, 3), GREY, np.uint8)
     x, y = (int(v) for v in shift)
     part = (small if plain else colour(small, rng))[: side - y, : side - x]
     canvas[y : y + part.shape[0], x : x + part.shape[1]] = part
-    boxes = boxes * scale + np.array((x, y, x, y))
-    return (canvas, *clip_boxes(boxes.astype(np.float32), source.kind, side, side))
+    boxes = boxes + np.array((x, y, x, y))
+    return (canvas, *clip_boxes(boxes.astype(np.float32), kind, side, side))
 
 
 def plain_scenes(pool: Pool, count: int, side: int, rng: np.random.Generator) -> np.ndarray:

@@ -22,6 +22,19 @@ COVERED_WEIGHT = 0.5  # of a covered joint: where it is can only be guessed
 CENTRE = np.full(2, CROP_SIDE / 2 - 0.5)
 
 
+def open_cutouts(cache: Path) -> np.ndarray:
+    """The crops with their silhouettes: (n, 256, 256, 4).
+
+    Raises:
+        FileNotFoundError: none have been drawn.
+    """
+    path = cache / CUTOUTS
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: run python -m training.silhouettes first")
+    found: np.ndarray = np.load(path, mmap_mode="r")
+    return found
+
+
 class Company:
     """What may be added to a crop.
 
@@ -37,11 +50,7 @@ class Company:
     def __init__(
         self, cache: Path, joints: np.ndarray, weight: np.ndarray, indices: np.ndarray
     ) -> None:
-        if not (cache / CUTOUTS).exists():
-            raise FileNotFoundError(
-                f"{cache / CUTOUTS} is missing: run python -m training.silhouettes first"
-            )
-        self.cutouts = np.load(cache / CUTOUTS, mmap_mode="r")
+        self.cutouts = open_cutouts(cache)
         self.pool = Pool(cache)
         drawn = np.unique(indices)
         self.trusted = np.zeros(len(joints), bool)

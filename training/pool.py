@@ -28,6 +28,7 @@ class Pool:
     """
 
     def __init__(self, cache: Path, coco: int = 78) -> None:
+        self.cache = cache
         self.crops = np.load(cache / "crops.npy", mmap_mode="r")
         self.scenes = np.load(cache / "scenes.npy", mmap_mode="r")
         self.labels = dict(np.load(cache / "boxes.npz"))

@@ -22,6 +22,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from pose_estimation_ros.engine.pose.convnext import read_state
 from training import loop, trainer
 from training.augment import compose, plain_scenes, whole_scene
+from training.crowd import Crowd
 from training.detector_loss import detector_loss
 from training.detector_net import PersonDetector, start_from
 from training.evaluate import DevSet, Predict, detector_figures
@@ -43,22 +44,28 @@ class Pictures(IterableDataset[Batch]):
         seed: of everything random.
         whole: how many pictures, the first of a batch, are whole scenes; the others are composed.
         crops: share of person crops among the whole scenes.
+        crowded: share of the whole scenes that people are put into.
     """
 
     def __init__(
-        self, cache: Path, batch: int, sides: list[int], seed: int, whole: int, crops: float
-    ) -> None:
+        self, cache: Path, batch: int, sides: list[int], seed: int, whole: int, crops: float,
+        crowded: float,
+    ) -> None:  # fmt: skip
         self.cache, self.batch, self.sides, self.seed = cache, batch, sides, seed
-        self.whole, self.crops = whole, crops
+        self.whole, self.crops, self.crowded = whole, crops, crowded
 
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(0)
         worker = get_worker_info()
         rng = np.random.default_rng((self.seed, worker.id if worker else 0))
         pool = Pool(self.cache)
+        crowd = Crowd(pool) if self.crowded else None
         while True:
             side = int(rng.choice(self.sides))
-            pictures = [whole_scene(pool, side, rng, crops=self.crops) for _ in range(self.whole)]
+            pictures = []
+            for _ in range(self.whole):
+                joining = crowd if crowd and rng.random() < self.crowded else None
+                pictures.append(whole_scene(pool, side, rng, crops=self.crops, crowd=joining))
             pictures += [compose(pool, side, rng) for _ in range(self.batch - self.whole)]
             yield collate(pictures)
 
@@ -162,7 +169,7 @@ def train(options: argparse.Namespace) -> Path:
         return detector_figures(predictor(average.eval(), device), dev)
 
     seed = options.seed + training.budget.step
-    shares = (whole, options.whole_crops)
+    shares = (whole, options.whole_crops, options.crowd)
     pictures = Pictures(options.cache, options.batch, options.sides, seed, *shares)
     return training.run(pictures, loss_of, figures_of, "ap50")
 
@@ -173,6 +180,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     options.add_argument("--sides", type=int, nargs="+", default=[192, 224, 256, 288])
     options.add_argument("--natural", type=float, default=0.0, help="share of whole scenes")
     options.add_argument("--whole-crops", type=float, default=0.0, help="of them, of crops")
+    options.add_argument(
+        "--crowd", type=float, default=0.0, help="share of whole scenes that people are put into"
+    )
     options.add_argument(
         "--settle", action="store_true", help="fix the norms' statistics to whole scenes'"
     )

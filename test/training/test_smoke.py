@@ -10,6 +10,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from training import export, train_detector, train_pose  # noqa: E402
+from training.company import CUTOUTS  # noqa: E402
 from training.data import pack  # noqa: E402
 from training.detector_net import PersonDetector  # noqa: E402
 
@@ -35,7 +36,11 @@ def data(tmp_path_factory):
     (shared / "data").mkdir(parents=True)
     box = np.array([[80, 43, 176, 213]], np.float32)
     sure = np.ones(1, np.float32)
-    np.save(cache / "crops.npy", np.stack([figure_on_noise(rng, 256, 256, box[0])] * CROPS))
+    crop = figure_on_noise(rng, 256, 256, box[0])
+    np.save(cache / "crops.npy", np.stack([crop] * CROPS))
+    silhouette = np.zeros((256, 256, 1), np.uint8)
+    silhouette[43:213, 80:176] = 255
+    np.save(cache / CUTOUTS, np.stack([np.concatenate((crop, silhouette), axis=2)] * CROPS))
     np.save(cache / "scenes.npy", np.stack([figure_on_noise(rng, 448, 448, box[0])] * SCENES))
     packed = {f"crops_{k}": v for k, v in pack([(box, sure)] * CROPS).items()}
     packed |= {f"scenes_{k}": v for k, v in pack([(box, sure)] * SCENES).items()}
@@ -112,7 +117,8 @@ def test_detector_learns_whole_scenes_from_a_teacher_and_mosaics_from_labels(
     for share, by_labels in (("0.5", 2), ("1", 0)):
         (out / "log.jsonl").unlink(missing_ok=True)
         (out / "last.pth").unlink(missing_ok=True)
-        words = [*argv, "--natural", share, "--whole-crops", "0.5", "--steps", "2"]
+        words = [*argv, "--natural", share, "--whole-crops", "0.5", "--crowd", "0.5"]
+        words += ["--steps", "2"]
         train_detector.train(train_detector.arguments(words))
         assert len(losses(out, "features")) == 2
         assert len(losses(out, "composed_box")) == by_labels

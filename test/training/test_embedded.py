@@ -65,9 +65,9 @@ def test_detector_is_as_accurate_as_its_card_says(path):
 
     figures = evaluate.detector_figures(predict, evaluate.dev_set(SHARED))
     assert figures["counted"] == 113
-    assert figures["recall"] >= 0.60
+    assert figures["recall"] >= 0.65
     assert figures["false_per_image"] <= 1
-    assert figures["ap50"] >= (0.46 if "int8" in path.stem else 0.47)
+    assert figures["ap50"] >= 0.53
 
 
 @needs_data

@@ -19,8 +19,6 @@ HIDDEN = 0.25  # share of a person, or less, of which it is left open whether it
 COVERED = 0.5  # share of a labelled box, or more, that leaves open whether its person is seen
 SMALLEST = 14  # px of the longer side, as of other boxes
 
-Boxes = tuple[np.ndarray, np.ndarray]
-
 
 class Crowd:
     """Whom a scene may be filled with.
@@ -119,7 +117,7 @@ def places(height: int, width: int, rng: np.random.Generator) -> list[tuple[floa
     return list(zip(sizes.tolist(), across.tolist(), feet.tolist(), strict=True))
 
 
-def visible(owner: np.ndarray, whole: np.ndarray) -> Boxes:
+def visible(owner: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (k, 4) and kinds (k,) of who is still seen.
 
     Args:
@@ -130,7 +128,7 @@ def visible(owner: np.ndarray, whole: np.ndarray) -> Boxes:
     for number, pixels in enumerate(whole, 1):
         seen = owner == number
         share = seen.sum() / max(int(pixels), 1)
-        box = np.array([outline(np.where(seen, np.uint8(255), np.uint8(0)))], np.float32)
+        box = np.array([outline(seen * np.uint8(255))], np.float32)
         longer = (box[0, 2:] - box[0, :2]).max()
         if share > 0.03 and longer > 3:
             boxes.append(box)

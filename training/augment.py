@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from training.crowd import Crowd
-from training.pool import Pool, Source
+from training.pool import SMALLEST, Pool, Source
 
 GREY = 114
 
@@ -114,7 +114,7 @@ def clip_boxes(
     cut = np.clip(boxes, 0, (width, height, width, height))
     sides = cut[:, 2:] - cut[:, :2]
     visible = sides.prod(1) / full
-    kind = np.where((visible < 0.18) | (sides.max(1) < 14), -1, kind)
+    kind = np.where((visible < 0.18) | (sides.max(1) < SMALLEST), -1, kind)
     keep = (sides.min(1) > 3) & (visible > 0.03)
     return cut[keep].astype(np.float32), kind[keep]
 

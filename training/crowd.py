@@ -10,14 +10,13 @@ import cv2
 import numpy as np
 
 from training.company import blend, open_cutouts
-from training.pool import Pool
+from training.pool import SMALLEST, Pool
 from training.teachers import box_iou
 
 INSIDE = 127  # a silhouette's value from which a pixel is the person's
 SAME_BOX = 0.7  # IoU with the person's labelled box from which a silhouette is trusted
 HIDDEN = 0.25  # share of a person, or less, of which it is left open whether it is seen
 COVERED = 0.5  # share of a labelled box, or more, that leaves open whether its person is seen
-SMALLEST = 14  # px of the longer side, as of other boxes
 
 
 class Crowd:
@@ -45,16 +44,16 @@ class Crowd:
         owner = np.zeros(scene.shape[:2], np.int16)
         whole = []
         # Whoever's feet are lower is nearer, and hides the others.
-        for height, x, foot in sorted(places(*scene.shape[:2], rng), key=lambda at: at[2]):
-            number = len(whole) + 1
-            whole.append(self._put(scene, owner, height, x, foot, number, rng))
+        nearer_later = sorted(places(*scene.shape[:2], rng), key=lambda place: place[2])
+        for number, place in enumerate(nearer_later, 1):
+            whole.append(self._put(scene, owner, number, *place, rng))
         found, sure = visible(owner, np.array(whole))
         kind = np.where(covered(owner, boxes) > COVERED, -1, kind)
         return scene, np.concatenate((boxes, found)), np.concatenate((kind, sure))
 
     def _put(
-        self, scene: np.ndarray, owner: np.ndarray, height: float, x: float, foot: float,
-        number: int, rng: np.random.Generator,
+        self, scene: np.ndarray, owner: np.ndarray, number: int, height: float, x: float,
+        foot: float, rng: np.random.Generator,
     ) -> int:  # fmt: skip
         """Draw somebody and note in ``owner`` where; how many px the whole of it has."""
         index = int(rng.choice(self.people))
@@ -68,6 +67,7 @@ class Crowd:
             person = person[:, ::-1]
         light = np.clip(person[..., :3] * rng.uniform(0.75, 1.25), 0, 255).astype(np.uint8)
         shape = person[..., 3]
+        inside = shape > INSIDE
         x0, y0 = round(x - size[0] / 2), round(foot - size[1])
         rows = slice(max(y0, 0), min(y0 + size[1], scene.shape[0]))
         columns = slice(max(x0, 0), min(x0 + size[0], scene.shape[1]))
@@ -76,8 +76,8 @@ class Crowd:
             slice(columns.start - x0, max(columns.stop, columns.start) - x0),
         )
         scene[rows, columns] = blend(scene[rows, columns], light[part], shape[part])
-        owner[rows, columns][shape[part] > INSIDE] = number
-        return int((shape > INSIDE).sum())
+        owner[rows, columns][inside[part]] = number
+        return int(inside.sum())
 
 
 def outline(silhouette: np.ndarray) -> tuple[int, int, int, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+SMALLEST = 14  # px of the longer side from which a box is taught
 SURE, UNSURE = 0.5, 0.2  # confidence of a label: person from here; below this nothing
 
 

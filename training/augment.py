@@ -11,6 +11,8 @@ from training.crowd import Crowd
 from training.pool import SMALLEST, Pool, Source
 
 GREY = 114
+ZOOMED = 0.5  # share of whole scenes of which only a part is shown
+LEAST_PART = 0.35  # of a side
 
 
 def choose_window(
@@ -230,10 +232,12 @@ def whole_scene(
         coco = pool.streets < len(pool.scenes) and rng.random() < 0.6
         low, high = (pool.streets, len(pool.scenes)) if coco else (0, pool.streets)
         source = pool.scene(int(rng.integers(low, high)))
-    height, width = source.image.shape[:2]
+    image, boxes, kind = source.image, source.boxes, source.kind
+    if not plain and rng.random() < ZOOMED:
+        image, boxes, kind = part_of(source, rng)
+    height, width = image.shape[:2]
     scale = side / max(height, width) * (1.0 if plain else rng.uniform(smallest, 1.0))
     shift = (np.array((side, side)) - np.array((width, height)) * scale) * rng.uniform(0.3, 0.7, 2)
-    image, boxes, kind = source.image, source.boxes, source.kind
     if rng.random() < 0.5:
         image = image[:, ::-1]
         boxes = boxes[:, (2, 1, 0, 3)] * (-1, 1, -1, 1) + (width, 0, width, 0)
@@ -248,6 +252,20 @@ def whole_scene(
     canvas[y : y + part.shape[0], x : x + part.shape[1]] = part
     boxes = boxes + np.array((x, y, x, y))
     return (canvas, *clip_boxes(boxes.astype(np.float32), kind, side, side))
+
+
+def part_of(
+    source: Source, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """A part of a scene, as a camera nearer to it shows it, with its boxes and their kinds."""
+    whole = np.array(source.image.shape[1::-1])
+    size = np.maximum(whole * np.exp(rng.uniform(np.log(LEAST_PART), 0, 2)), 32).astype(int)
+    size = np.minimum(size, whole)
+    x, y = ((whole - size) * rng.uniform(0, 1, 2)).astype(int)
+    width, height = (int(v) for v in size)
+    boxes = source.boxes - np.array((x, y, x, y), np.float32)
+    part = source.image[y : y + height, x : x + width]
+    return (part, *clip_boxes(boxes, source.kind, width, height))
 
 
 def plain_scenes(pool: Pool, count: int, side: int, rng: np.random.Generator) -> np.ndarray:

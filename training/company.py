@@ -1,159 +1,176 @@
-"""Other people and places in a person's crop: COCO's people are rarely alone, the crops' are.
+"""Other people and places in persons' crops: COCO's people are rarely alone, the crops' are.
 
 People are cut out of other crops by their silhouettes, which ``python -m training.silhouettes``
-draws once, and put beside, behind or in front of the person whom the crop is about.
+draws once, and put beside, behind or in front of the person whom a crop is about.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 from training.data import BOX_IN_CROP, CROP_SIDE
+from training.draw import Draw
 from training.pool import Pool
+from training.warp import as_pictures, at, blend, similarity, warp
 
 CUTOUTS = "cutouts.npy"  # (n, 256, 256, 4): the crops with their silhouettes
-ACCOMPANIED = 0.5  # share of crops that get company
+# Shares of crops that get one at least, two at least, three others.
+ACCOMPANIED = (0.5, 0.25, 0.1)
 ELSEWHERE = 0.2  # share of crops that get another background
 MOST_COVERED = 0.4  # of the labelled joints, by somebody in front
 COVERED_WEIGHT = 0.5  # of a covered joint: where it is can only be guessed
-CENTRE = np.full(2, CROP_SIDE / 2 - 0.5)
+CENTRE = CROP_SIDE / 2 - 0.5
 
 
-def open_cutouts(cache: Path) -> np.ndarray:
-    """The crops with their silhouettes: (n, 256, 256, 4).
+def open_drawn(path: Path) -> np.ndarray:
+    """What ``training.silhouettes`` wrote.
 
     Raises:
-        FileNotFoundError: none have been drawn.
+        FileNotFoundError: it did not.
     """
-    path = cache / CUTOUTS
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: run python -m training.silhouettes first")
-    found: np.ndarray = np.load(path, mmap_mode="r")
+    found: np.ndarray = np.load(path, mmap_mode="c")  # torch wants what it could write to
     return found
 
 
 class Company:
-    """What may be added to a crop.
+    """What may be added to crops.
 
     Args:
-        cache: of ``training.data`` and ``training.silhouettes``.
-        joints: (n, 17, 3) of all crops; weight: (n, 17).
+        cache: of ``training.data``.
+        cutouts: (n, 256, 256, 4) uint8, on the device to compute on.
+        joints: (n, 17, 3) of all crops; weight: (n, 17); on that device too.
         indices: of the crops to draw people from.
-
-    Raises:
-        FileNotFoundError: no silhouettes have been drawn.
     """
 
     def __init__(
-        self, cache: Path, joints: np.ndarray, weight: np.ndarray, indices: np.ndarray
+        self, cache: Path, cutouts: Tensor, joints: Tensor, weight: Tensor, indices: Tensor
     ) -> None:
-        self.cutouts = open_cutouts(cache)
-        self.pool = Pool(cache)
-        drawn = np.unique(indices)
-        self.trusted = np.zeros(len(joints), bool)
-        self.trusted[drawn] = [holds(self.cutouts[i, ..., 3], joints[i], weight[i]) for i in drawn]
-        self.people = np.flatnonzero(self.trusted)
+        self.cutouts = cutouts
+        self.trusted = torch.zeros(len(joints), dtype=torch.bool, device=cutouts.device)
+        indices = indices.unique()
+        self.trusted[indices] = holds(cutouts[..., 3], joints, weight, indices)
+        self.people = self.trusted.nonzero()[:, 0]
+        pool = Pool(cache)
+        self.scenes = torch.from_numpy(np.load(cache / "scenes.npy", mmap_mode="c"))
+        self.scenes = self.scenes.to(cutouts.device)
+        self.sizes = torch.from_numpy(pool.labels["scenes_sizes"]).to(cutouts.device)
+        self.streets = pool.streets
 
-    def cutout(self, index: int) -> np.ndarray:
-        """A crop with its silhouette, empty where it is not to be trusted: (256, 256, 4)."""
-        found: np.ndarray = self.cutouts[index]
-        if not self.trusted[index]:
-            found = found.copy()
-            found[..., 3] = 0
+    def cutout(self, indices: Tensor) -> Tensor:
+        """Crops with their silhouettes, empty where not to be trusted: (n, 4, 256, 256) float."""
+        found = as_pictures(self.cutouts[indices])
+        found[:, 3] *= self.trusted[indices, None, None] / 255
         return found
 
     def join(
-        self, picture: np.ndarray, joints: np.ndarray, weight: np.ndarray, scale: float,
-        rng: np.random.Generator,
-    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        """Put the person elsewhere, or others beside it, now and then.
+        self, pictures: Tensor, joints: Tensor, weight: Tensor, scale: Tensor, draw: Draw
+    ) -> tuple[Tensor, Tensor]:
+        """Put persons elsewhere, or others beside them, now and then.
 
         Args:
-            picture: (side, side, 4), the crop and its silhouette.
-            joints: (17, 3), x, y in its px; weight: (17, 2).
-            scale: px of the picture for one of the stored crop.
+            pictures: (n, 4, side, side), crops and their silhouettes in [0, 1].
+            joints: (n, 17, 3), x, y in their px; weight: (n, 17, 2).
+            scale: (n,) px of the pictures for one of the stored crops.
 
         Returns:
-            The picture (side, side, 3) and the weights, lower for joints that are covered.
+            The pictures (n, 3, side, side) and the weights, lower for joints that are covered.
         """
-        alone, mask = picture[..., :3], picture[..., 3]
-        known = bool(mask.any())
-        if known and rng.random() < ELSEWHERE:
-            alone = blend(self.place(picture.shape[0], rng), alone, mask)
-        if len(self.people) and rng.random() < ACCOMPANIED:
-            for _ in range(int(rng.choice((1, 2, 3), p=(0.5, 0.3, 0.2)))):
-                other, shape = self.somebody(picture.shape[0], joints, weight, scale, rng)
-                covered = at(shape, joints) & (weight[:, 0] > 0)
-                if known and rng.random() < 0.6:
-                    shape = cv2.multiply(shape, 255 - mask, scale=1 / 255)
-                elif covered.sum() > MOST_COVERED * (weight[:, 0] > 0).sum():
-                    continue
-                else:
-                    weight = np.where(covered[:, None], weight * COVERED_WEIGHT, weight)
-                    mask = cv2.multiply(mask, 255 - shape, scale=1 / 255)
-                alone = blend(alone, other, shape)
+        count, side = len(pictures), pictures.shape[-1]
+        alone, mask, weight = pictures[:, :3].clone(), pictures[:, 3:].clone(), weight.clone()
+        known = mask.flatten(1).amax(1) > 0
+        rows = draw.rows(count)[: round(ELSEWHERE * count)]
+        where = self.place(len(rows), side, draw)
+        there = blend(where, alone[rows], mask[rows])
+        alone[rows] = torch.where(known[rows, None, None, None], there, alone[rows])
+        order = draw.rows(count)
+        for share in ACCOMPANIED if len(self.people) else ():
+            rows = order[: round(share * count)]
+            other, shape = self.somebody(side, joints[rows], weight[rows], scale[rows], draw)
+            labelled = weight[rows, :, 0] > 0
+            covered = at(shape[:, 0], joints[rows, :, :2]) & labelled
+            behind = known[rows] & draw.chance(0.6, len(rows))
+            before = ~behind & (covered.sum(1) <= MOST_COVERED * labelled.sum(1))
+            own = mask[rows]
+            seen = torch.where(behind[:, None, None, None], shape * (1 - own), shape)
+            seen = seen * (behind | before)[:, None, None, None]
+            hidden = (covered & before[:, None])[..., None]
+            weight[rows] = torch.where(hidden, weight[rows] * COVERED_WEIGHT, weight[rows])
+            mask[rows] = torch.where(before[:, None, None, None], own * (1 - shape), own)
+            alone[rows] = blend(alone[rows], other, seen)
         return alone, weight
 
     def somebody(
-        self, side: int, joints: np.ndarray, weight: np.ndarray, scale: float,
-        rng: np.random.Generator,
-    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        """A person of about the same size beside the one of ``joints``, and its silhouette."""
-        cutout = self.cutout(int(rng.choice(self.people)))
+        self, side: int, joints: Tensor, weight: Tensor, scale: Tensor, draw: Draw
+    ) -> tuple[Tensor, Tensor]:
+        """A person of about the same size beside each of ``joints``, and its silhouette."""
+        count = len(joints)
+        people = self.cutout(draw.of(self.people, count))
         size = BOX_IN_CROP * scale
-        factor = scale * float(np.exp(np.clip(rng.normal(0, 0.3), -0.7, 0.7)))
-        angle = rng.normal(0, 0.1)
-        mirror = rng.choice((-1.0, 1.0))
-        seen = joints[weight[:, 0] > 0, :2]
-        centre = (seen.min(0) + seen.max(0)) / 2 if len(seen) else np.full(2, side / 2)
-        across = rng.choice((-1.0, 1.0)) * rng.uniform(0.12, 0.7) * size
-        at_px = centre + np.array((across, rng.normal(0, 0.15) * size))
-        linear = similarity(factor, angle, mirror)
-        matrix = np.concatenate((linear, (at_px - linear @ CENTRE)[:, None]), axis=1)
-        moved = cv2.warpAffine(cutout, matrix, (side, side), flags=cv2.INTER_LINEAR)
-        return moved[..., :3], moved[..., 3]
+        linear = similarity(
+            scale * draw.normal(0.3, count).clamp(-0.7, 0.7).exp(),
+            draw.normal(0.1, count),
+            draw.sign(count),
+        )
+        low, high = extent(joints[..., :2], weight[..., 0] > 0)
+        middle = torch.where(low < high, (low + high) / 2, side / 2)
+        across = draw.sign(count) * draw.uniform(0.12, 0.7, count) * size
+        there = middle + torch.stack((across, draw.normal(0.15, count) * size), 1)
+        moved = warp(people, linear, there - linear.sum(2) * CENTRE, side)
+        return moved[:, :3], moved[:, 3:]
 
-    def place(self, side: int, rng: np.random.Generator) -> np.ndarray:
-        """A part of a scene or, of a crop, all: (side, side, 3). Somebody may be in it."""
-        if rng.random() < 0.4:
-            return cv2.resize(self.cutouts[rng.choice(self.people)], (side, side))[..., :3]
-        count = len(self.pool.scenes)
-        index = int(rng.integers(count))
-        if rng.random() < 0.6:
-            index = int(rng.integers(self.pool.streets, count))  # one of COCO's
-        scene = self.pool.scene(index).image
-        height, width = scene.shape[:2]
-        edge = int(min(height, width) * rng.uniform(0.4, 1))
-        x, y = (int(rng.integers(0, size - edge + 1)) for size in (width, height))
-        part = scene[y : y + edge, x : x + edge]
-        method = cv2.INTER_AREA if edge > side else cv2.INTER_LINEAR
-        return cv2.resize(part, (side, side), interpolation=method)
-
-
-def similarity(scale: float, angle: float, mirror: float) -> np.ndarray:
-    """Turning by ``angle`` (rad), scaling and, where ``mirror`` is -1, a flip across: (2, 2)."""
-    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
-    return np.array(((mirror * cos, -mirror * sin), (sin, cos)))
-
-
-def holds(silhouette: np.ndarray, joints: np.ndarray, weight: np.ndarray) -> bool:
-    """Whether nine tenths of the well known joints, and six at least, lie in a silhouette."""
-    inside = at(silhouette, joints)[weight > 0.5]
-    return len(inside) >= 6 and float(inside.mean()) >= 0.9
+    def place(self, count: int, side: int, draw: Draw) -> Tensor:
+        """Parts of scenes and, of crops, all: (n, 3, side, side). Somebody may be in them."""
+        of_crops = round(0.4 * count) if len(self.people) else 0
+        chosen = draw.of(self.people, of_crops) if of_crops else self.people[:0]
+        crops = as_pictures(self.cutouts[chosen][..., :3])
+        whole = torch.full((of_crops,), side / CROP_SIDE, device=crops.device)
+        flat = torch.zeros_like(whole)
+        shift = (whole[:, None] - 1).expand(-1, 2) / 2
+        parts = [warp(crops, similarity(whole, flat, flat + 1), shift, side)]
+        rest = count - of_crops
+        coco = len(self.scenes) - self.streets
+        index = torch.where(
+            draw.chance(0.6, rest), self.streets + draw.below(coco, rest),
+            draw.below(self.streets, rest) if self.streets else 0,
+        )  # fmt: skip
+        scenes = as_pictures(self.scenes[index])
+        sizes = self.sizes[index].float()
+        edge = sizes.amin(1) * draw.uniform(0.4, 1, rest)
+        corner = (sizes - edge[:, None]) * draw.uniform(0, 1, rest, 2)
+        scale = side / edge
+        flat = torch.zeros_like(scale)
+        parts.append(
+            warp(scenes, similarity(scale, flat, flat + 1), -corner * scale[:, None], side)
+        )
+        return torch.cat(parts)
 
 
-def at(mask: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """Whether the mask (h, w) is set at the joints (17, 3), False outside it; (17,)."""
-    height, width = mask.shape
-    x, y = np.round(joints[:, :2]).astype(int).T
-    inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
-    return inside & (mask[y.clip(0, height - 1), x.clip(0, width - 1)] > 127)
+def extent(points: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Least and greatest x, y of the known (n, k) of points (n, k, 2); inf, -inf of none."""
+    far = torch.tensor(torch.inf, device=points.device)
+    low = torch.where(known[..., None], points, far).amin(1)
+    return low, torch.where(known[..., None], points, -far).amax(1)
 
 
-def blend(below: np.ndarray, above: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """``above`` (h, w, 3) over ``below`` where ``mask`` (h, w) is set, as far as it is."""
-    share = mask[..., None].astype(np.float32) / 255
-    return (below + (above.astype(np.float32) - below) * share).astype(np.uint8)
+def holds(silhouettes: Tensor, joints: Tensor, weight: Tensor, indices: Tensor) -> Tensor:
+    """Whether nine tenths of the well known joints, and six at least, lie in a silhouette.
+
+    Args:
+        silhouettes: (n, h, w) uint8; joints: (n, k, 3), x, y in their px; weight: (n, k).
+        indices: (m,) of those to look at.
+
+    Returns:
+        (m,) bool.
+    """
+    known = weight[indices] > 0.5
+    inside = torch.cat(
+        [at(silhouettes[i].float() / 255, joints[i, :, :2]) for i in indices.split(256)]
+    )
+    count = known.sum(1)
+    return (count >= 6) & ((inside & known).sum(1) >= 0.9 * count)

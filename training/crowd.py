@@ -9,11 +9,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from training.company import blend, open_cutouts
+from training.company import CUTOUTS, open_drawn
 from training.pool import SMALLEST, Pool
+from training.silhouettes import INSIDE, OUTLINES, outline
 from training.teachers import box_iou
 
-INSIDE = 127  # a silhouette's value from which a pixel is the person's
 SAME_BOX = 0.7  # IoU with the person's labelled box from which a silhouette is trusted
 HIDDEN = 0.25  # share of a person, or less, of which it is left open whether it is seen
 COVERED = 0.5  # share of a labelled box, or more, that leaves open whether its person is seen
@@ -30,8 +30,8 @@ class Crowd:
     """
 
     def __init__(self, pool: Pool) -> None:
-        self.cutouts = open_cutouts(pool.cache)
-        self.outlines = np.array([outline(cutout[..., 3]) for cutout in self.cutouts])
+        self.cutouts = open_drawn(pool.cache / CUTOUTS)
+        self.outlines = open_drawn(pool.cache / OUTLINES)
         self.people = np.array(
             [i for i, box in enumerate(self.outlines) if known(box, pool.crop(i).boxes)], int
         )
@@ -80,13 +80,10 @@ class Crowd:
         return int(inside.sum())
 
 
-def outline(silhouette: np.ndarray) -> tuple[int, int, int, int]:
-    """The box (x0, y0, x1, y1) around a silhouette (h, w); zeros where it is empty."""
-    inside = silhouette > INSIDE
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-    if not len(rows):
-        return 0, 0, 0, 0
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+def blend(below: np.ndarray, above: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """``above`` (h, w, 3) over ``below`` where ``mask`` (h, w) is set, as far as it is."""
+    share = mask[..., None].astype(np.float32) / 255
+    return (below + (above.astype(np.float32) - below) * share).astype(np.uint8)
 
 
 def known(box: tuple[int, int, int, int], labelled: np.ndarray) -> bool:

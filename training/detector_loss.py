@@ -88,7 +88,7 @@ def assign(
 def detector_loss(
     logits: Tensor, boxes: Tensor, truth: Tensor, kind: Tensor, size: tuple[int, int],
     options: LossOptions | None = None,
-) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
+) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
     """Loss of a batch.
 
     Args:
@@ -111,15 +111,12 @@ def detector_loss(
     error = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     score_loss = (error * ~background).sum() / total
     positive = target > 0
-    if positive.any():
-        matched = truth.gather(1, owner[..., None].expand(-1, -1, 4))[positive]
-        # Weighted by the target, but never by so little that a bad first box stays bad.
-        weight = target[positive].clamp(min=0.1)
-        giou = pair_iou(boxes[positive], matched, generalised=True)
-        box_loss = ((1 - giou) * weight).sum() / weight.sum()
-        mean_iou = float(pair_iou(boxes[positive].detach(), matched).mean())
-    else:
-        box_loss, mean_iou = boxes.sum() * 0, 0.0
+    matched = truth.gather(1, owner[..., None].expand(-1, -1, 4))[positive]
+    # Weighted by the target, but never by so little that a bad first box stays bad.
+    weight = target[positive].clamp(min=0.1)
+    giou = pair_iou(boxes[positive], matched, generalised=True)
+    box_loss = ((1 - giou) * weight).sum() / weight.sum().clamp(min=EPS)
+    iou = pair_iou(boxes[positive].detach(), matched).sum() / positive.sum().clamp(min=1)
     loss = options.score_weight * score_loss + options.box_weight * box_loss
-    parts = {"score": float(score_loss.detach()), "box": float(box_loss.detach()), "iou": mean_iou}
+    parts = {"score": score_loss.detach(), "box": box_loss.detach(), "iou": iou}
     return loss, parts

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from training.detector_loss import LossOptions, assign, pair_iou
 from training.detector_net import NECK_WIDTH, STRIDES, all_centres
+from training.onnx_graph import OnnxGraph
 from training.teachers import PERSON
 
 TEACHER_WIDTH = 64
@@ -31,49 +31,17 @@ ALONE = 0.2  # what a score is multiplied by where the labels know of nobody
 ADAPTER_RATE = 2e-3
 
 
-def open_dense(path: Path, threads: int):  # type: ignore[no-untyped-def]
-    """A session of YOLOX-nano for any number of pictures of any size, with its features.
-
-    The published file is for one picture of 416x416 px; nothing but two shapes in it is.
-    """
-    import onnx
-    import onnxruntime
-
-    model = onnx.load(path)
-    graph = model.graph
-    shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
-    for constant in graph.initializer:
-        if constant.name in shapes:
-            any_number = np.array((0, *onnx.numpy_helper.to_array(constant)[1:]))
-            constant.CopyFrom(onnx.numpy_helper.from_array(any_number, constant.name))
-    sizes = graph.input[0].type.tensor_type.shape.dim
-    for axis, name in ((0, "n"), (2, "h"), (3, "w")):
-        sizes[axis].dim_param = name
-    sizes = graph.output[0].type.tensor_type.shape.dim
-    sizes[0].dim_param, sizes[1].dim_param = "n", "cells"
-    del graph.value_info[:]
-    for name in TEACHER_FEATURES:
-        graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    # Between its calls the cores are the training's.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
 class Teacher:
     """YOLOX-nano on a batch.
 
     Args:
         folder: with ``yolox_nano.onnx``.
-        threads: of ONNX Runtime.
-        device: of the results.
+        device: to compute on.
     """
 
-    def __init__(self, folder: Path, threads: int, device: torch.device) -> None:
-        self.session = open_dense(folder / "yolox_nano.onnx", threads)
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        path = folder / "yolox_nano.onnx"
+        self.graph = OnnxGraph(path, ("output", *TEACHER_FEATURES), device)
         self.device = device
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -83,9 +51,8 @@ class Teacher:
             Scores (n, A), boxes (n, A, 4) xyxy px in the order of the detector's cells, and
             features (n, 64, h / s, w / s) of each stride s.
         """
-        bgr = images.flip(3).permute(0, 3, 1, 2).float().contiguous().numpy()
-        answers = self.session.run(None, {"images": bgr})
-        out, *features = (torch.from_numpy(answer).to(self.device) for answer in answers)
+        bgr = images.to(self.device, non_blocking=True).flip(3).permute(0, 3, 1, 2).float()
+        out, *features = self.graph(bgr.contiguous(memory_format=torch.channels_last))
         centres, strides = all_centres(images.shape[1], images.shape[2], self.device)
         strides = strides[:, None]
         middle = out[..., :2] * strides + centres - strides / 2
@@ -114,7 +81,7 @@ class Imitation:
     def __call__(
         self, images: Tensor, logits: Tensor, boxes: Tensor, features: list[Tensor],
         truth: Tensor, kind: Tensor,
-    ) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
+    ) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
         """Compare what the detector makes of ``images`` with what the teacher does.
 
         Args:
@@ -149,7 +116,7 @@ class Imitation:
         ).mean()
         loss = SCORE_WEIGHT * score_loss + BOX_WEIGHT * box_loss + FEATURE_WEIGHT * feature_loss
         parts = {"score": score_loss, "box": box_loss, "features": feature_loss}
-        return loss, {name: float(value.detach()) for name, value in parts.items()}
+        return loss, {name: value.detach() for name, value in parts.items()}
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Silhouettes of the crops' people by MediaPipe Pose, for ``training.company``.
+"""Silhouettes of the crops' people by MediaPipe Pose, for ``company`` and ``crowd``.
 
     pip install mediapipe==0.10.14
     python -m training.silhouettes
@@ -19,6 +19,8 @@ import numpy as np
 from training.company import CUTOUTS
 from training.data import CROP_SIDE, default_cache
 
+OUTLINES = "outlines.npy"  # (n, 4): the box around each silhouette
+INSIDE = 127  # a silhouette's value from which a pixel is the person's
 CHUNK = 200
 LEAST_CONFIDENCE = 0.3  # that there is a person: there is one in every crop
 
@@ -40,6 +42,15 @@ def draw(path: Path, start: int) -> np.ndarray:
     return drawn
 
 
+def outline(silhouette: np.ndarray) -> tuple[int, int, int, int]:
+    """The box (x0, y0, x1, y1) around a silhouette (h, w); zeros where it is empty."""
+    inside = silhouette > INSIDE
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="silhouettes of the crops' people")
@@ -50,13 +61,15 @@ def main() -> None:
     count = len(np.load(path, mmap_mode="r"))
     unfinished = options.cache / "cutouts.part.npy"
     out = np.lib.format.open_memmap(unfinished, "w+", np.uint8, (count, CROP_SIDE, CROP_SIDE, 4))
-    found = 0
+    outlines = np.zeros((count, 4), int)
     with ProcessPoolExecutor(options.workers) as pool:
         starts = range(0, count, CHUNK)
         for start, drawn in zip(starts, pool.map(partial(draw, path), starts), strict=True):
             out[start : start + len(drawn)] = drawn
-            found += int(drawn[..., 3].any((1, 2)).sum())
+            outlines[start : start + len(drawn)] = [outline(cutout[..., 3]) for cutout in drawn]
+            found = int(outlines.any(1).sum())
             print(f"silhouettes {start + len(drawn)}/{count}, {found} found", flush=True)
+    np.save(options.cache / OUTLINES, outlines)
     unfinished.rename(options.cache / CUTOUTS)
 
 

@@ -139,7 +139,7 @@ def train(options: argparse.Namespace) -> Path:
     whole = round(options.natural * options.batch)
     imitation = None
     if options.imitate:
-        teacher = Teacher(options.shared / "models", options.threads, device)
+        teacher = Teacher(options.shared / "models", device)
         imitation = Imitation(teacher)
 
     def loss_of(batch: Batch) -> trainer.Loss:

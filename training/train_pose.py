@@ -26,14 +26,15 @@ from pose_estimation_ros.engine.pose.convnext import (
 )
 from training import loop, trainer
 from training.evaluate import DevSet, pose_figures
-from training.pose_data import FLIP, Crops
+from training.pose_augment import FLIP
+from training.pose_data import Crops
 
 JOINTS = 17
 # The published networks have 32; a quarter trains and runs faster.
 DEPTH_CELLS = 8
 SIGMA_CELLS = 1.0
 LEFT = np.arange(5, JOINTS, 2)  # of the body; each with its right joint
-RIGHT = FLIP[LEFT]
+RIGHT = np.array(FLIP)[LEFT]
 CLEAR_DEPTH = 0.03  # of the volume: which joint is nearer is only asked from 6 cm on
 ORDER_SOFTNESS = 0.03
 
@@ -42,7 +43,7 @@ def pose_loss(
     volume: Tensor,
     target: Tensor,
     weights: tuple[float, float, float, float] = (7.0, 6.0, 1.5, 1.0),
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """L1 of the soft-argmax and of z, cross-entropy of the marginal in the plane, order in depth.
 
     Args:
@@ -76,7 +77,7 @@ def pose_loss(
     order = order_loss(places[..., 2], target)
     loss = weights[0] * l1 + weights[1] * l1_z + weights[2] * entropy + weights[3] * order
     parts = {"l1": l1, "l1_z": l1_z, "entropy": entropy, "order": order}
-    return loss, {name: float(value.detach()) for name, value in parts.items()}
+    return loss, {name: value.detach() for name, value in parts.items()}
 
 
 def order_loss(z: Tensor, target: Tensor) -> Tensor:
@@ -127,9 +128,8 @@ def train(options: argparse.Namespace) -> Path:
     network = ConvNeXtPose("XS", JOINTS, DEPTH_CELLS)
     if options.start:
         start_from(network, options.start)
-    crops = Crops(
-        options.cache, options.shared, options.batch, options.side, options.seed, options.company
-    )
+    folders = options.cache, options.shared
+    crops = Crops(*folders, options.batch, options.side, options.seed, options.company, device)
     training = trainer.Trainer(network, options, len(crops.indices), device)
     crops.seed += training.budget.step
     network.train()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Generic
 
@@ -20,7 +20,7 @@ from training.evaluate import DevSet, dev_set
 from training.muon import Muon
 
 LONGEST_GRADIENT = 5.0
-Loss = tuple[Tensor, dict[str, float]]
+Loss = tuple[Tensor, dict[str, Tensor]]
 
 
 def prepare(options: argparse.Namespace) -> torch.device:
@@ -31,6 +31,8 @@ def prepare(options: argparse.Namespace) -> torch.device:
     device = torch.device(options.device)
     if device.type == "cpu":
         torch.set_num_threads(options.threads)
+    else:
+        torch.backends.cudnn.benchmark = True
     return device
 
 
@@ -85,21 +87,17 @@ class Trainer(Generic[loop.Network]):
         """
         options, budget = self.options, self.budget
         dev = dev_set(options.shared) if options.evaluate_minutes else []
-        loader = DataLoader(
-            batches,
-            batch_size=None,
-            num_workers=options.workers,
-            pin_memory=self.device.type == "cuda",
-        )
-        best, evaluated = 0.0, time.monotonic()
-        sums: dict[str, float] = {}
+        best, evaluated, saved = 0.0, time.monotonic(), time.monotonic()
+        # Read for the log only: a GPU works ahead of the host as long as nobody asks it.
+        sums: dict[str, Tensor] = {}
         stop = loop.Stop()
-        for batch in loader:
+        for batch in self._ahead(batches):
             for name, value in self._step(loss_of, batch).items():
-                sums[name] = sums.get(name, 0.0) + value / options.log_every
+                sums[name] = value / options.log_every + sums.get(name, 0.0)
             if budget.step % options.log_every == 0:
+                means = {name: float(total) for name, total in sums.items()}
                 rate = budget.step * options.batch / budget.spent_s
-                self._log.write(step=budget.step, progress=budget.progress, per_s=rate, **sums)
+                self._log.write(step=budget.step, progress=budget.progress, per_s=rate, **means)
                 sums = {}
             over = budget.progress >= 1 or stop.asked
             due = time.monotonic() - evaluated > 60 * options.evaluate_minutes
@@ -110,11 +108,22 @@ class Trainer(Generic[loop.Network]):
                     if figures[measure] > best:
                         best = figures[measure]
                         loop.save_checkpoint(self.out / "best.pth", *self._parts)
-                loop.save_checkpoint(self.out / "last.pth", *self._parts)
                 evaluated = time.monotonic()
+            if over or time.monotonic() - saved > 60 * options.save_minutes:
+                loop.save_checkpoint(self.out / "last.pth", *self._parts)
+                saved = time.monotonic()
             if over:
                 break
         return self.out / "last.pth"
+
+    def _ahead(self, batches: IterableDataset[Any]) -> Iterable[Any]:
+        """The batches, prepared by other processes unless they are made on the device itself."""
+        if self.options.workers == 0 or getattr(batches, "on_device", False):
+            return batches
+        pinned = self.device.type == "cuda"
+        return DataLoader(
+            batches, batch_size=None, num_workers=self.options.workers, pin_memory=pinned
+        )
 
     def _step(self, loss_of: Callable[[Any], Loss], batch: Any) -> dict[str, float]:
         factor = loop.rate_factor(self.budget, hold=self.options.hold)
@@ -160,6 +169,7 @@ def parser(description: str, out: str, batch: int, pictures: str) -> argparse.Ar
     add("--seed", type=int, default=0)
     add("--log-every", type=int, default=50)
     add("--evaluate-minutes", type=float, default=8, help="0: never")
+    add("--save-minutes", type=float, default=2, help="between two times that last.pth is written")
     return options
 
 

@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="training needs PyTorch")
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
-from training.company import CUTOUTS, Company, blend, holds
-from training.data import pack
-from training.pose_data import augment, cut_off
+from training.company import CUTOUTS, Company, holds, open_drawn  # noqa: E402
+from training.data import pack  # noqa: E402
+from training.draw import Draw  # noqa: E402
+from training.pose_augment import augment, cut_off  # noqa: E402
+from training.warp import blend  # noqa: E402
 
 RED, GREEN, BLUE = 0, 1, 2
 OWN, OTHER, OTHER_PLACE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 BODY = (slice(45, 211), slice(96, 160))  # rows and columns of everybody's silhouette
+COUNT = 120
 
 
 def cutout(person):
@@ -21,11 +24,22 @@ def cutout(person):
     return image
 
 
+def batch(image, count=COUNT):
+    """That many of a crop (256, 256, 4), as the augmentation takes them."""
+    pictures = torch.from_numpy(image).permute(2, 0, 1).float().repeat(count, 1, 1, 1)
+    pictures[:, 3] /= 255
+    return pictures
+
+
+def draw(seed=0):
+    return Draw(seed, torch.device("cpu"))
+
+
 @pytest.fixture
 def joints():
-    found = np.zeros((17, 3), np.float32)
-    found[:, 0] = 128 + 20 * np.resize((1, -1), 17)
-    found[:, 1] = np.linspace(50, 205, 17)
+    found = torch.zeros(17, 3)
+    found[:, 0] = 128 + 20 * torch.tensor((1.0, -1.0)).repeat(9)[:17]
+    found[:, 1] = torch.linspace(50, 205, 17)
     return found
 
 
@@ -40,76 +54,78 @@ def company(tmp_path, joints):
     packed = pack([(np.zeros((0, 4)), np.zeros(0))] * 80)
     labels = {f"scenes_{name}": values for name, values in packed.items()}
     np.savez(tmp_path / "boxes.npz", scenes_sizes=np.full((80, 2), 448), **labels)
-    return Company(tmp_path, np.stack([joints] * 3), np.ones((3, 17)), np.arange(3))
+    stored = torch.from_numpy(np.array(open_drawn(tmp_path / CUTOUTS)))
+    return Company(tmp_path, stored, joints.repeat(3, 1, 1), torch.ones(3, 17), torch.arange(3))
 
 
 def test_only_people_whose_joints_lie_in_their_silhouettes_are_cut_out(company):
     assert company.people.tolist() == [0, 1]
-    assert company.cutout(0)[..., 3].any()
-    assert not company.cutout(2)[..., 3].any()
-    assert not holds(np.full((256, 256), 255, np.uint8), np.zeros((17, 3)), np.zeros(17)), (
+    masks = company.cutout(torch.tensor([0, 2]))[:, 3]
+    assert masks[0].max() == 1 and not masks[1].any()
+    everywhere, nowhere = torch.full((1, 256, 256), 255, dtype=torch.uint8), torch.zeros(1, 17)
+    assert not holds(everywhere, torch.zeros(1, 17, 3), nowhere, torch.arange(1)), (
         "too few known joints to tell"
     )
 
 
 def test_others_stand_beside_behind_or_in_front_and_joints_stay_where_they_are(company, joints):
-    picture, weight = cutout(OWN), np.ones((17, 2), np.float32)
-    seen = {"alone": 0, "behind": 0, "in front": 0, "elsewhere": 0}
-    x, y = np.round(joints[:, :2]).astype(int).T
-    for seed in range(120):
-        joined, left = company.join(picture, joints, weight, 1.0, np.random.default_rng(seed))
-        assert joined.shape == (256, 256, 3) and joined.dtype == np.uint8
-        others = (joined[..., GREEN] == 200).any()
-        covered = left[:, 0] < 1
-        assert (left[:, 1] == left[:, 0]).all() and (left > 0).all()
-        assert (joined[y, x, RED][~covered] > 90).all(), "a joint that counts fully can be seen"
-        assert covered.mean() < 0.9
-        seen["alone"] += not others
-        seen["behind"] += others and (joined[BODY][..., RED] == 200).all()
-        seen["in front"] += covered.any()
-        seen["elsewhere"] += (joined[..., BLUE] == 200).any()
-    assert 40 < seen["alone"] < 85 and min(seen.values()) > 4, seen
+    pictures, weight = batch(cutout(OWN)), torch.ones(COUNT, 17, 2)
+    places, scale = joints.repeat(COUNT, 1, 1), torch.ones(COUNT)
+    joined, left = company.join(pictures, places, weight, scale, draw())
+    assert joined.shape == (COUNT, 3, 256, 256)
+    assert (weight == 1).all() and (pictures[0, RED] == pictures[-1, RED]).all(), "not touched"
+    assert (left[..., 1] == left[..., 0]).all() and (left > 0).all()
+    x, y = joints[:, :2].round().long().T
+    covered = left[..., 0] < 1
+    own = joined[:, RED, y, x]
+    assert (own[~covered] > 90).all(), "a joint that counts fully can be seen"
+    assert (covered.float().mean(1) < 0.9).all()
+    others = (joined[:, GREEN] > 190).flatten(1).any(1)
+    whole = (joined[(slice(None), RED, *BODY)] > 199).flatten(1).all(1)
+    elsewhere = (joined[:, BLUE] > 190).flatten(1).any(1)
+    counts = [int(kind.sum()) for kind in (~others, others & whole, covered.any(1), elsewhere)]
+    assert 40 < counts[0] < 85 and min(counts) > 2, counts
 
 
 def test_nobody_goes_behind_a_person_whose_silhouette_is_unknown(company, joints):
-    picture, weight = cutout(OWN), np.ones((17, 2), np.float32)
-    picture[..., 3] = 0
-    for seed in range(60):
-        joined, left = company.join(picture, joints, weight, 1.0, np.random.default_rng(seed))
-        assert not joined[..., BLUE].any(), "nor is it put elsewhere"
-        x, y = np.round(joints[left[:, 0] == 1, :2]).astype(int).T
-        assert (joined[y, x, RED] > 90).all()
+    pictures, weight = batch(cutout(OWN)), torch.ones(COUNT, 17, 2)
+    pictures[:, 3] = 0
+    places = joints.repeat(COUNT, 1, 1)
+    joined, left = company.join(pictures, places, weight, torch.ones(COUNT), draw())
+    assert not joined[:, BLUE].any(), "nor is it put elsewhere"
+    x, y = joints[:, :2].round().long().T
+    assert (joined[:, RED, y, x][left[..., 0] == 1] > 90).all()
 
 
 def test_blending_takes_as_much_of_the_upper_picture_as_the_mask_says():
-    below, above = np.full((2, 2, 3), 100, np.uint8), np.full((2, 2, 3), 200, np.uint8)
-    mask = np.array([[0, 255], [51, 102]], np.uint8)
-    assert blend(below, above, mask)[..., 0].tolist() == [[100, 200], [120, 140]]
+    below, above = torch.full((1, 3, 2, 2), 100.0), torch.full((1, 3, 2, 2), 200.0)
+    mask = torch.tensor([[[[0, 1.0], [0.2, 0.4]]]])
+    torch.testing.assert_close(
+        blend(below, above, mask)[0, 0], torch.tensor([[100.0, 200], [120, 140]])
+    )
 
 
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"training\.silhouettes"):
-        Company(tmp_path, np.zeros((1, 17, 3)), np.zeros((1, 17)), np.arange(1))
+        open_drawn(tmp_path / CUTOUTS)
 
 
 def test_what_a_cut_takes_away_leaves_the_silhouette_too(joints):
-    image, other = cutout(OWN), np.full((256, 256, 3), 77, np.uint8)
-    hidden = 0
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        cut = cut_off(image, joints, np.ones((17, 2), np.float32), other, rng)
-        if cut is not None:
-            changed = (cut[0][..., :3] != image[..., :3]).any(-1)
-            assert not cut[0][changed, 3].any()
-            assert (cut[0][~changed, 3] == image[~changed, 3]).all()
-            hidden += changed.any()
-    assert hidden > 20
+    pictures, others = batch(cutout(OWN)), torch.full((COUNT, 3, 256, 256), 77.0)
+    places, weight = joints.repeat(COUNT, 1, 1), torch.ones(COUNT, 17, 2)
+    cut, *_ = cut_off(pictures, places, weight, others, draw())
+    changed = (cut[:, :3] != pictures[:, :3]).any(1)
+    assert not cut[:, 3][changed].any()
+    assert (cut[:, 3][~changed] == pictures[:, 3][~changed]).all()
+    assert changed.flatten(1).any(1).float().mean() > 0.5
 
 
-def test_an_augmented_crop_with_company_is_a_picture(company, joints):
-    weight, other = np.ones((17, 2), np.float32), np.zeros((256, 256, 3), np.uint8)
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        picture, moved, left = augment(company.cutout(0), joints, weight, 96, rng, other, company)
-        assert picture.shape == (96, 96, 3) and moved.shape == (17, 3)
-        assert set(np.unique(left).tolist()) <= {0.0, 0.5, 0.25, 0.125, 1.0}
+def test_augmented_crops_with_company_are_pictures(company, joints):
+    weight, others = torch.ones(20, 17, 2), torch.zeros(20, 3, 256, 256)
+    pictures = company.cutout(torch.zeros(20, dtype=torch.long))
+    pictures, moved, left = augment(
+        pictures, joints.repeat(20, 1, 1), weight, 96, others, draw(), company
+    )
+    assert pictures.shape == (20, 3, 96, 96) and moved.shape == (20, 17, 3)
+    assert pictures.min() >= 0 and pictures.max() <= 255.01
+    assert set(left.unique().tolist()) <= {0.0, 0.5, 0.25, 0.125, 1.0}

@@ -5,11 +5,12 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs PyTorch")
 
-from training.augment import whole_scene
+from training import augment
 from training.company import CUTOUTS
-from training.crowd import Crowd, covered, outline, places, visible
+from training.crowd import Crowd, covered, places, visible
 from training.data import pack
 from training.pool import Pool
+from training.silhouettes import OUTLINES, outline
 
 BODY = (96, 45, 160, 211)  # x0, y0, x1, y1 of everybody's silhouette
 PERSON, PLACE = (0, 200, 0), (0, 0, 200)
@@ -24,6 +25,7 @@ def pool(tmp_path):
     crops[:, y0:y1, x0:x1] = (*PERSON, 255)
     crops[2, ..., 3] = np.roll(crops[2, ..., 3], 40, axis=1)
     np.save(tmp_path / CUTOUTS, crops)
+    np.save(tmp_path / OUTLINES, [outline(crop[..., 3]) for crop in crops])
     np.save(tmp_path / "crops.npy", crops[..., :3])
     np.save(tmp_path / "scenes.npy", np.full((80, 448, 448, 3), PLACE, np.uint8))
     own = (np.array([BODY], np.float32), np.ones(1))
@@ -87,11 +89,12 @@ def test_whoever_is_mostly_hidden_is_neither_taught_nor_held_against_the_network
     assert outline(np.zeros((4, 4), np.uint8)) == (0, 0, 0, 0)
 
 
-def test_a_scene_keeps_its_own_people_unless_others_cover_them(pool):
+def test_a_scene_keeps_its_own_people_unless_others_cover_them(pool, monkeypatch):
+    monkeypatch.setattr(augment, "ZOOMED", 0)
     crowd, kept, hidden, least = Crowd(pool), 0, 0, 1.0
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        picture, boxes, kinds = whole_scene(pool, 224, rng, crowd=crowd)
+        picture, boxes, kinds = augment.whole_scene(pool, 224, rng, crowd=crowd)
         assert picture.shape == (224, 224, 3) and len(boxes) == len(kinds)
         own = SOMEBODY[0, 3] - SOMEBODY[0, 1]
         least = min(least, float((boxes[0, 3] - boxes[0, 1]) / own))
@@ -101,6 +104,7 @@ def test_a_scene_keeps_its_own_people_unless_others_cover_them(pool):
 
 
 def test_what_is_missing_is_named(pool):
-    (pool.cache / CUTOUTS).unlink()
-    with pytest.raises(FileNotFoundError, match=r"training\.silhouettes"):
-        Crowd(pool)
+    for name in (OUTLINES, CUTOUTS):
+        (pool.cache / name).unlink()
+        with pytest.raises(FileNotFoundError, match=rf"{name} .*training\.silhouettes"):
+            Crowd(pool)

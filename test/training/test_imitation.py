@@ -11,6 +11,7 @@ pytest.importorskip("onnxruntime")
 
 from training.detector_net import PersonDetector, all_centres  # noqa: E402
 from training.imitation import ALONE, Imitation, Teacher, correct  # noqa: E402
+from training.onnx_graph import OnnxGraph  # noqa: E402
 from training.teachers import YOLOX_SIDE, YoloxNano, nms  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -110,7 +111,7 @@ def test_the_dense_teacher_finds_what_the_labelling_one_does(shared: Path):
     side = YOLOX_SIDE
     picture = cv2.resize(image, (side, side))
     boxes, _ = YoloxNano(shared / "models")(picture, 0.3)
-    teacher = Teacher(shared / "models", 1, CPU)
+    teacher = Teacher(shared / "models", CPU)
     both = torch.from_numpy(np.stack((picture, picture[:, ::-1])))
     dense_scores, dense_boxes, maps = teacher(both)
     assert [m.shape for m in maps] == [(2, 64, side // s, side // s) for s in (8, 16, 32)]
@@ -120,3 +121,14 @@ def test_the_dense_teacher_finds_what_the_labelling_one_does(shared: Path):
     np.testing.assert_allclose(found[kept], boxes, atol=0.1)
     small = teacher(both[:, :SIDE, :SIDE])
     assert small[0].shape == (2, sum((SIDE // s) ** 2 for s in (8, 16, 32)))
+
+
+def test_a_graph_with_an_operator_that_is_not_known_is_refused_by_name(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    number = onnx.TensorProto.FLOAT
+    ends = [onnx.helper.make_tensor_value_info(name, number, [1]) for name in ("x", "y")]
+    node = onnx.helper.make_node("Gelu", ["x"], ["y"])
+    graph = onnx.helper.make_graph([node], "odd", ends[:1], ends[1:])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "odd.onnx")
+    with pytest.raises(ValueError, match=r"odd\.onnx: operators \['Gelu'\]"):
+        OnnxGraph(tmp_path / "odd.onnx", ("y",), CPU)

@@ -9,11 +9,16 @@ pytest.importorskip("cv2")
 from training import augment, depthwise, loop, mix, teachers  # noqa: E402
 from training.detector_loss import LossOptions, assign, detector_loss, pair_iou  # noqa: E402
 from training.detector_net import all_centres  # noqa: E402
+from training.draw import Draw  # noqa: E402
 from training.muon import orthogonalise  # noqa: E402
-from training.pool import Pool  # noqa: E402
-from training.pose_data import augment as augment_crop  # noqa: E402
-from training.pose_data import build_targets, cut_off  # noqa: E402
+from training.pool import Pool, Source  # noqa: E402
+from training.pose_augment import augment as augment_crops  # noqa: E402
+from training.pose_augment import colour, cut_off, jpeg  # noqa: E402
+from training.pose_data import build_targets  # noqa: E402
 from training.train_pose import order_loss  # noqa: E402
+from training.warp import at, move, similarity, warp  # noqa: E402
+
+CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])
@@ -33,7 +38,7 @@ def test_sampled_depthwise_gradient_is_exact_for_the_input_and_whole_batch(kerne
 @pytest.mark.parametrize("able", [True, False])
 def test_bf16_is_used_only_where_the_processor_has_it(able, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
-    with loop.autocast(torch.device("cpu")):
+    with loop.autocast(CPU):
         assert torch.is_autocast_enabled("cpu") is able
     matrices = torch.randn(2, 24, 16)
     singular = torch.linalg.svdvals(orthogonalise(matrices))
@@ -60,7 +65,7 @@ def test_iou_and_giou_by_hand():
 
 
 def test_each_person_takes_cells_inside_its_own_box():
-    centres, strides = all_centres(128, 128, torch.device("cpu"))
+    centres, strides = all_centres(128, 128, CPU)
     truth = torch.tensor([[[8.0, 8, 40, 60], [70, 60, 120, 124], [0, 0, 0, 0]]])
     valid = torch.tensor([[True, True, False]])
     reach = 3 * strides[:, None]
@@ -80,7 +85,7 @@ def test_each_person_takes_cells_inside_its_own_box():
 
 
 def test_perfect_boxes_cost_less_and_unsure_people_cost_nothing():
-    centres, _ = all_centres(64, 64, torch.device("cpu"))
+    centres, _ = all_centres(64, 64, CPU)
     count = len(centres)
     truth = torch.tensor([[[8.0, 8, 56, 56]]])
     perfect = truth.expand(1, count, 4).clone()
@@ -154,44 +159,76 @@ def test_collage_cells_do_not_overlap_and_mosaics_cover_the_canvas():
         assert cover.max() <= 1
 
 
+def test_pictures_are_sampled_where_their_points_go():
+    picture = torch.zeros(1, 1, 64, 64)
+    picture[0, 0, 20:23, 40:43] = 1
+    linear = similarity(*(torch.tensor([v]) for v in (1.5, 0.4, -1.0)))
+    middle = torch.tensor([[[41.0, 21.0]]])
+    shift = 48 - move(middle, linear, torch.zeros(1, 2))[:, 0]
+    moved = warp(picture, linear, shift, 96)
+    ys, xs = (moved[0, 0] > 0.5).nonzero().float().mean(0)
+    assert (float(xs), float(ys)) == pytest.approx((48, 48), abs=0.6)
+    assert at(moved[:, 0], torch.tensor([[[48.0, 48], [60, 48], [-3, 200]]])).tolist() == [
+        [True, False, False]
+    ]
+    outside = warp(picture + 1, linear, shift + 200, 96, torch.tensor([True]))
+    assert outside.min() == 1, "the border goes on"
+    assert warp(picture + 1, linear, shift + 200, 96).max() == 0
+
+
 def test_mirrored_crops_keep_the_persons_own_left_at_the_same_side():
-    image = np.zeros((256, 256, 3), np.uint8)
-    joints = np.zeros((17, 3), np.float32)
-    joints[:, :2] = 128
-    joints[5, :2], joints[6, :2] = (170, 128), (86, 128)  # facing us: left shoulder at the right
-    weight, other = np.ones((17, 2), np.float32), np.zeros_like(image)
-    right_way = 0
-    for seed in range(40):
-        picture, moved, _ = augment_crop(
-            image, joints, weight, 128, np.random.default_rng(seed), other
-        )
-        assert picture.shape == (128, 128, 3)
-        right_way += int(moved[5, 0] > moved[6, 0])
+    joints = torch.zeros(200, 17, 3)
+    joints[..., :2] = 128
+    joints[:, 5, 0], joints[:, 6, 0] = 170, 86  # facing us: left shoulder at the right
+    pictures, others = torch.zeros(200, 4, 256, 256), torch.zeros(200, 3, 256, 256)
+    pictures, moved, _ = augment_crops(
+        pictures, joints, torch.ones(200, 17, 2), 64, others, Draw(0, CPU)
+    )
+    assert pictures.shape == (200, 3, 64, 64)
     # Not all: some crops are turned by any angle.
-    assert right_way >= 36
+    assert (moved[:, 5, 0] > moved[:, 6, 0]).float().mean() > 0.95
 
 
 def test_a_cut_crop_keeps_what_is_on_one_side_of_the_cut():
-    image, other = np.full((256, 256, 3), 90, np.uint8), np.full((256, 256, 3), 200, np.uint8)
-    joints = np.zeros((17, 3), np.float32)
-    joints[:, 0] = 128 + 10 * np.resize((1, -1), 17)
-    joints[:, 1] = np.linspace(45, 210, 17)
-    kinds = set()
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        weight = np.ones((17, 2), np.float32)
-        cut = cut_off(image, joints, weight, other, rng)
-        if cut is None:
-            continue
-        picture, left, low, high = cut
-        kept = left[:, 0] > 0
-        assert 4 <= kept.sum() <= 17 and (left[:, 1] == left[:, 0]).all()
-        assert (weight == 1).all() and (image == 90).all(), "the stored crop is not touched"
-        assert (joints[kept, :2] > low).all() and (joints[kept, :2] < high).all()
-        away = joints[~kept, :2].astype(int)
-        kinds |= {int(picture[y, x, 0]) for x, y in away}
-        assert all(picture[int(y), int(x), 0] == 90 for x, y in joints[kept, :2])
-    assert kinds == {0, 90, 200}, "the frame's end, a smaller crop, somebody else"
+    count = 60
+    pictures = torch.full((count, 4, 256, 256), 90.0)
+    others = torch.full((count, 3, 256, 256), 200.0)
+    joints = torch.zeros(count, 17, 3)
+    joints[..., 0] = 128 + 10 * torch.tensor((1.0, -1.0)).repeat(9)[:17]
+    joints[..., 1] = torch.linspace(45, 210, 17)
+    weight = torch.ones(count, 17, 2)
+    cut, left, middle, longer = cut_off(pictures, joints, weight, others, Draw(0, CPU))
+    assert (weight == 1).all() and (pictures == 90).all(), "the stored crops are not touched"
+    assert (left[..., 1] == left[..., 0]).all()
+    kept = left[..., 0] > 0
+    assert (kept.sum(1) >= 4).all() and not kept.all()
+    away = (joints[..., :2] - middle[:, None]).abs().amax(2)
+    assert (away[kept] < longer[:, None].expand(-1, 17)[kept] / 2 + 1e-3).all()
+    x, y = joints[..., :2].long().unbind(2)
+    shown = cut[torch.arange(count)[:, None], 0, y, x]
+    assert (shown[kept] == 90).all()
+    assert set(shown[~kept].tolist()) == {0, 90, 200}, (
+        "the frame's end, a smaller crop, somebody else"
+    )
+
+
+def test_colours_are_changed_but_stay_colours_and_every_change_happens():
+    ramp = torch.linspace(20, 230, 64).expand(96, 3, 64, 64).clone()
+    ramp[:, :, 30:34] = 0
+    changed = colour(ramp, Draw(0, CPU))
+    assert changed.shape == ramp.shape
+    assert changed.min() >= 0 and changed.max() <= 255.01
+    edge = (changed[:, 0, 29, 40] - changed[:, 0, 30, 40]) / changed[:, 0, 10, 40]
+    assert 0.05 < (edge < 0.8).float().mean() < 0.6, "a part of the pictures is less sharp"
+    noisy = changed[:, 0, 10:20, 40].std(1)
+    assert (noisy > 1).float().mean() > 0.05
+
+
+def test_jpeg_loses_more_of_a_fine_pattern_than_of_a_plain_picture():
+    plain = torch.full((8, 3, 32, 32), 120.0)
+    fine = plain + 4 * torch.tensor((1.0, -1.0)).repeat(16)
+    kept = [(jpeg(picture, Draw(0, CPU)) - picture).abs().mean() for picture in (plain, fine)]
+    assert kept[0] < 1.5 < 3 < kept[1] < 4
 
 
 def test_targets_prefer_coco_then_agreement_then_ground_truth_over_an_unsure_teacher():
@@ -218,7 +255,7 @@ def test_targets_prefer_coco_then_agreement_then_ground_truth_over_an_unsure_tea
     assert targets.weight_z[2, 5] == 0, "the depth belongs to a joint that is elsewhere"
 
 
-def test_a_whole_crop_may_be_shown_as_a_scene_with_its_person(tmp_path):
+def test_a_whole_crop_may_be_shown_as_a_scene_with_its_person(tmp_path, monkeypatch):
     box = np.array([[40, 20, 200, 240]], np.float32)
     np.save(tmp_path / "crops.npy", np.full((3, 256, 256, 3), 200, np.uint8))
     np.save(tmp_path / "scenes.npy", np.zeros((80, 448, 448, 3), np.uint8))
@@ -232,6 +269,7 @@ def test_a_whole_crop_may_be_shown_as_a_scene_with_its_person(tmp_path):
     pool = Pool(tmp_path)
     rng = np.random.default_rng(0)
     heights = []
+    monkeypatch.setattr(augment, "ZOOMED", 0)
     for _ in range(20):
         picture, boxes, kind = augment.whole_scene(pool, 128, rng, crops=1.0)
         assert picture.shape == (128, 128, 3)
@@ -242,6 +280,24 @@ def test_a_whole_crop_may_be_shown_as_a_scene_with_its_person(tmp_path):
     plain = augment.plain_scenes(pool, 2, 128, rng)
     assert plain.shape == (2, 128, 128, 3)
     assert plain.max() == 0, "the plain ones are scenes only"
+
+
+def test_a_part_of_a_scene_has_the_boxes_that_are_in_it():
+    image = np.zeros((200, 300, 3), np.uint8)
+    image[40:160, 100:150] = 255
+    source = Source(image, np.array([[100, 40, 150, 160]], np.float32), np.ones(1, int))
+    sizes = []
+    for seed in range(40):
+        part, boxes, _ = augment.part_of(source, np.random.default_rng(seed))
+        sizes.append(part.shape[:2])
+        rows, columns = np.nonzero(part[..., 0])
+        if len(boxes):
+            seen = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+            np.testing.assert_allclose(boxes[0], seen)
+        else:
+            assert len(rows) < 0.05 * 120 * 50
+    heights, widths = zip(*sizes, strict=True)
+    assert min(heights) < 100 < 180 < max(heights) and min(widths) < 150 < 270 < max(widths)
 
 
 def test_the_mean_of_two_checkpoints_and_none_of_two_networks(tmp_path):

@@ -13,6 +13,7 @@ from training import export, train_detector, train_pose  # noqa: E402
 from training.company import CUTOUTS  # noqa: E402
 from training.data import pack  # noqa: E402
 from training.detector_net import PersonDetector  # noqa: E402
+from training.silhouettes import OUTLINES  # noqa: E402
 
 CROPS, SCENES = 48, 80
 COMMON = ["--device", "cpu", "--workers", "0", "--log-every", "1", "--evaluate-minutes", "0"]
@@ -41,6 +42,7 @@ def data(tmp_path_factory):
     silhouette = np.zeros((256, 256, 1), np.uint8)
     silhouette[43:213, 80:176] = 255
     np.save(cache / CUTOUTS, np.stack([np.concatenate((crop, silhouette), axis=2)] * CROPS))
+    np.save(cache / OUTLINES, np.tile((80, 43, 176, 213), (CROPS, 1)))
     np.save(cache / "scenes.npy", np.stack([figure_on_noise(rng, 448, 448, box[0])] * SCENES))
     packed = {f"crops_{k}": v for k, v in pack([(box, sure)] * CROPS).items()}
     packed |= {f"scenes_{k}": v for k, v in pack([(box, sure)] * SCENES).items()}
@@ -98,7 +100,7 @@ def test_detector_learns_resumes_and_exports(data, tmp_path):
 class Blind:
     """A teacher that sees nobody."""
 
-    def __init__(self, folder, threads, device):
+    def __init__(self, folder, device):
         self.device = device
 
     def __call__(self, images):

@@ -125,6 +125,8 @@ def start_from(network: ConvNeXtPose, path: Path) -> None:
 def train(options: argparse.Namespace) -> Path:
     """Train as ``options`` say; the path of the last checkpoint."""
     device = trainer.prepare(options)
+    # Worth its time for one size of picture; the detector's several sizes take a minute and more.
+    torch.backends.cudnn.benchmark = True
     network = ConvNeXtPose("XS", JOINTS, DEPTH_CELLS)
     if options.start:
         start_from(network, options.start)

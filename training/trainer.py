@@ -31,8 +31,6 @@ def prepare(options: argparse.Namespace) -> torch.device:
     device = torch.device(options.device)
     if device.type == "cpu":
         torch.set_num_threads(options.threads)
-    else:
-        torch.backends.cudnn.benchmark = True
     return device
 
 

@@ -79,7 +79,7 @@ def test_pose_is_as_accurate_as_its_card_says(path):
         lambda crops: model.run(crops)[0], evaluate.dev_set(SHARED), 192, enlarge
     )
     assert figures["counted"] == 113
-    assert figures["mean_oks"] >= 0.575
+    assert figures["mean_oks"] >= 0.61
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_depth_tells_front_from_back_as_the_card_says(path, held_out_crops):
     enlarge = crop_enlarge(model.metadata, path.name)
     figures = evaluate.depth_sign(lambda crops: model.run(crops)[0], *held_out_crops, 192, enlarge)
     assert figures["pairs"] == 2623
-    assert figures["depth_sign"] >= 0.865
+    assert figures["depth_sign"] >= 0.895
 
 
 def card_figures(card: str, *what: str) -> list[float]:

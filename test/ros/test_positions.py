@@ -80,11 +80,11 @@ def test_positions_are_as_good_as_what_is_known(rig: Rig, scene_frames: list) ->
 
     # A wall, and before it everybody at the same distance; with holes, as stereo cameras have.
     depth = np.full((540, 960), round(1000 * FAR_M), np.uint16)
+    around = 10  # px; the hips of whoever is cut off there may lie on the box's border
     for person in answer.poses:
-        box = person.box
-        depth[
-            box.y_offset : box.y_offset + box.height, box.x_offset : box.x_offset + box.width
-        ] = round(1000 * NEAR_M)
+        left, top = person.box.x_offset, person.box.y_offset
+        right, bottom = left + person.box.width + around, top + person.box.height + around
+        depth[max(top - around, 0) : bottom, max(left - around, 0) : right] = round(1000 * NEAR_M)
     depth[np.random.default_rng(0).random(depth.shape) < 0.4] = 0
     hips = slice(11, 13)
     answer = camera.answer(_info(DISTORTION), depth)

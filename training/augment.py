@@ -254,9 +254,7 @@ def whole_scene(
     return (canvas, *clip_boxes(boxes.astype(np.float32), kind, side, side))
 
 
-def part_of(
-    source: Source, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+def part_of(source: Source, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A part of a scene, as a camera nearer to it shows it, with its boxes and their kinds."""
     whole = np.array(source.image.shape[1::-1])
     size = np.maximum(whole * np.exp(rng.uniform(np.log(LEAST_PART), 0, 2)), 32).astype(int)

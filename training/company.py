@@ -57,8 +57,7 @@ class Company:
         self.trusted[indices] = holds(cutouts[..., 3], joints, weight, indices)
         self.people = self.trusted.nonzero()[:, 0]
         pool = Pool(cache)
-        self.scenes = torch.from_numpy(np.load(cache / "scenes.npy", mmap_mode="c"))
-        self.scenes = self.scenes.to(cutouts.device)
+        self.scenes = torch.from_numpy(pool.scenes).to(cutouts.device)
         self.sizes = torch.from_numpy(pool.labels["scenes_sizes"]).to(cutouts.device)
         self.streets = pool.streets
 

@@ -64,6 +64,10 @@ OPERATORS: dict[str, Operator] = {
 }
 
 
+# Whose inputs after the first are shapes, scales and indices, which are read on the host.
+ON_HOST = ("Reshape", "Resize", "Slice")
+
+
 class OnnxGraph:
     """What an ONNX file computes, for any number of pictures of any size.
 
@@ -93,13 +97,11 @@ class OnnxGraph:
             )
             for node in graph.node
         ]
+        read = {name for node in graph.node if node.op_type in ON_HOST for name in node.input[1:]}
         self.constants: dict[str, Tensor] = {}
         for value in graph.initializer:
             constant = torch.from_numpy(np.array(onnx.numpy_helper.to_array(value)))
-            if constant.ndim > 1 or value.name.endswith("bias") or constant.numel() > 4:
-                # The others are shapes and indices, which are read on the host.
-                constant = constant.to(device)
-            self.constants[value.name] = constant
+            self.constants[value.name] = constant if value.name in read else constant.to(device)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> list[Tensor]:

@@ -30,8 +30,9 @@ class Pool:
 
     def __init__(self, cache: Path, coco: int = 78) -> None:
         self.cache = cache
-        self.crops = np.load(cache / "crops.npy", mmap_mode="r")
-        self.scenes = np.load(cache / "scenes.npy", mmap_mode="r")
+        # Mode "c", as torch wants what it could write to.
+        self.crops = np.load(cache / "crops.npy", mmap_mode="c")
+        self.scenes = np.load(cache / "scenes.npy", mmap_mode="c")
         self.labels = dict(np.load(cache / "boxes.npz"))
         self.streets = len(self.scenes) - coco
 

@@ -152,31 +152,24 @@ def colour(pictures: Tensor, draw: Draw) -> Tensor:
     weights = torch.tensor((0.299, 0.587, 0.114), device=pictures.device).view(1, 3, 1, 1)
     grey = (pictures * weights).sum(1, keepdim=True)
     pictures = torch.where(draw.chance(0.12, count, 1, 1, 1), grey, pictures)
-    order, start = draw.rows(count), 0
-
-    def next_rows(share: float) -> Tensor:
-        nonlocal start
-        rows = order[start : start + round(share * count)]
-        start += len(rows)
-        return rows
-
-    for step in range(3):
-        rows = next_rows(COARSE / 3)
+    coarse, blurred, noisy, packed = (
+        round(share * count) for share in (COARSE / 3, BLURRED, NOISY, PACKED)
+    )
+    sizes = [coarse] * 3 + [blurred, noisy, packed]
+    groups = draw.rows(count).split([*sizes, count - sum(sizes)])
+    third = (COARSEST - 1.2) / 3
+    for step, rows in enumerate(groups[:3]):
         if len(rows):
             # One size a group: other groups and batches have others.
-            third = (COARSEST - 1.2) / 3
-            low = 1.2 + step * third
-            factor = float(torch.rand(()) * third + low)
+            factor = float(torch.rand(()) * third + 1.2 + step * third)
             small = functional.interpolate(
                 pictures[rows], size=round(side / factor), mode="bilinear", antialias=True
             )
             pictures[rows] = functional.interpolate(small, size=side, mode="bilinear")
-    for rows, change in (
-        (next_rows(BLURRED), blur), (next_rows(NOISY), noise), (next_rows(PACKED), jpeg)
-    ):  # fmt: skip
+    for rows, change in zip(groups[3:], (blur, noise, jpeg), strict=False):
         if len(rows):
             pictures[rows] = change(pictures[rows], draw)
-    return pictures
+    return pictures.clamp(0, 255)
 
 
 def blur(pictures: Tensor, draw: Draw) -> Tensor:
@@ -194,7 +187,7 @@ def blur(pictures: Tensor, draw: Draw) -> Tensor:
 def noise(pictures: Tensor, draw: Draw) -> Tensor:
     """Of a deviation of 2 to 15, one a picture."""
     deviation = draw.uniform(2, 15, len(pictures), 1, 1, 1)
-    return (pictures + draw.normal(1, *pictures.shape) * deviation).clamp(0, 255)
+    return pictures + draw.normal(1, *pictures.shape) * deviation
 
 
 def jpeg(pictures: Tensor, draw: Draw) -> Tensor:
@@ -213,7 +206,7 @@ def jpeg(pictures: Tensor, draw: Draw) -> Tensor:
     waves = basis @ blocks @ basis.mT
     kept = (waves / table).round() * table
     blocks = basis.mT @ kept @ basis + 128
-    return blocks.transpose(3, 4).reshape(pictures.shape).clamp(0, 255)
+    return blocks.transpose(3, 4).reshape(pictures.shape)
 
 
 def patches(pictures: Tensor, others: Tensor, draw: Draw) -> Tensor:

@@ -141,5 +141,5 @@ class Crops(IterableDataset[Batch]):
             z = (moved[..., 2:] + 1) / 2
             near = (moved[..., 2] > -1) & (moved[..., 2] < 1) & (given[..., 0] > 0)
             given = torch.stack((given[..., 0], given[..., 1] * near), 2)
-            images = pictures.round().clamp(0, 255).byte().permute(0, 2, 3, 1)
+            images = pictures.round().byte().permute(0, 2, 3, 1)
             yield images, torch.cat((xy, z, given), 2)

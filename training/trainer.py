@@ -116,7 +116,7 @@ class Trainer(Generic[loop.Network]):
 
     def _ahead(self, batches: IterableDataset[Any]) -> Iterable[Any]:
         """The batches, prepared by other processes unless they are made on the device itself."""
-        if self.options.workers == 0 or getattr(batches, "on_device", False):
+        if getattr(batches, "on_device", False):
             return batches
         pinned = self.device.type == "cuda"
         return DataLoader(

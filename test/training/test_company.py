@@ -24,15 +24,15 @@ def cutout(person):
     return image
 
 
-def batch(image, count=COUNT):
-    """That many of a crop (256, 256, 4), as the augmentation takes them."""
-    pictures = torch.from_numpy(image).permute(2, 0, 1).float().repeat(count, 1, 1, 1)
+def batch(image):
+    """``COUNT`` of a crop (256, 256, 4), as the augmentation takes them."""
+    pictures = torch.from_numpy(image).permute(2, 0, 1).float().repeat(COUNT, 1, 1, 1)
     pictures[:, 3] /= 255
     return pictures
 
 
-def draw(seed=0):
-    return Draw(seed, torch.device("cpu"))
+def draw():
+    return Draw(1, torch.device("cpu"))
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_others_stand_beside_behind_or_in_front_and_joints_stay_where_they_are(c
     whole = (joined[(slice(None), RED, *BODY)] > 199).flatten(1).all(1)
     elsewhere = (joined[:, BLUE] > 190).flatten(1).any(1)
     counts = [int(kind.sum()) for kind in (~others, others & whole, covered.any(1), elsewhere)]
-    assert 40 < counts[0] < 85 and min(counts) > 2, counts
+    assert 40 < counts[0] < 85 and min(counts) > 4, counts
 
 
 def test_nobody_goes_behind_a_person_whose_silhouette_is_unknown(company, joints):
@@ -127,5 +127,5 @@ def test_augmented_crops_with_company_are_pictures(company, joints):
         pictures, joints.repeat(20, 1, 1), weight, 96, others, draw(), company
     )
     assert pictures.shape == (20, 3, 96, 96) and moved.shape == (20, 17, 3)
-    assert pictures.min() >= 0 and pictures.max() <= 255.01
+    assert pictures.min() >= 0 and pictures.max() <= 255
     assert set(left.unique().tolist()) <= {0.0, 0.5, 0.25, 0.125, 1.0}

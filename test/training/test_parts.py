@@ -217,7 +217,7 @@ def test_colours_are_changed_but_stay_colours_and_every_change_happens():
     ramp[:, :, 30:34] = 0
     changed = colour(ramp, Draw(0, CPU))
     assert changed.shape == ramp.shape
-    assert changed.min() >= 0 and changed.max() <= 255.01
+    assert changed.min() >= 0 and changed.max() <= 255
     edge = (changed[:, 0, 29, 40] - changed[:, 0, 30, 40]) / changed[:, 0, 10, 40]
     assert 0.05 < (edge < 0.8).float().mean() < 0.6, "a part of the pictures is less sharp"
     noisy = changed[:, 0, 10:20, 40].std(1)

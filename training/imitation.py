@@ -13,11 +13,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from training.detector_loss import LossOptions, assign, pair_iou
 from training.detector_net import NECK_WIDTH, STRIDES, all_centres
+from training.features import Adapters
 from training.onnx_graph import OnnxGraph
 from training.teachers import PERSON
 
@@ -28,7 +29,6 @@ SCORE_WEIGHT, BOX_WEIGHT, FEATURE_WEIGHT = 1.0, 2.0, 1.0
 LEAST_SCORE = 0.05  # below it the teacher's box means nothing
 FOUND_SCORE, FOUND_IOU = 0.2, 0.5  # from where the teacher counts as having found somebody
 ALONE = 0.2  # what a score is multiplied by where the labels know of nobody
-ADAPTER_RATE = 2e-3
 
 
 class Teacher:
@@ -62,21 +62,11 @@ class Teacher:
 
 
 class Imitation:
-    """The loss of a batch against the teacher.
-
-    The detector's features may be another linear view of the same: an adapter for each stride,
-    trained beside the detector and thrown away, maps them.
-    """
+    """The loss of a batch against the teacher."""
 
     def __init__(self, teacher: Teacher) -> None:
         self.teacher = teacher
-        self.adapters = nn.ModuleList(nn.Conv2d(NECK_WIDTH, TEACHER_WIDTH, 1) for _ in STRIDES).to(
-            teacher.device
-        )
-        self.norms = nn.ModuleList(
-            nn.BatchNorm2d(TEACHER_WIDTH, affine=False) for _ in STRIDES
-        ).to(teacher.device)
-        self.optimiser = torch.optim.AdamW(self.adapters.parameters(), ADAPTER_RATE)
+        self.adapters = Adapters([(NECK_WIDTH, TEACHER_WIDTH)] * len(STRIDES), teacher.device)
 
     def __call__(
         self, images: Tensor, logits: Tensor, boxes: Tensor, features: list[Tensor],
@@ -93,9 +83,6 @@ class Imitation:
             The loss, and its parts for the log: of the scores (without what no answer could
             save), of the boxes, of the features (1: nothing of them is explained).
         """
-        # The step for the last batch, whose gradients came after its call.
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
         scores, wanted, teacher_features = self.teacher(images)
         scores, wanted = correct(scores, wanted, logits, boxes, truth, kind, images.shape[1:3])
         total = scores.sum().clamp(min=1)
@@ -106,14 +93,7 @@ class Imitation:
         weight = scores[clear]
         giou = pair_iou(boxes[clear], wanted[clear], generalised=True)
         box_loss = ((1 - giou) * weight).sum() / weight.sum().clamp(min=1)
-        feature_loss = torch.stack(
-            [
-                functional.mse_loss(adapter(own.float()), norm(given))
-                for adapter, norm, own, given in zip(
-                    self.adapters, self.norms, features, teacher_features, strict=True
-                )
-            ]
-        ).mean()
+        feature_loss = self.adapters(features, teacher_features)
         loss = SCORE_WEIGHT * score_loss + BOX_WEIGHT * box_loss + FEATURE_WEIGHT * feature_loss
         parts = {"score": score_loss, "box": box_loss, "features": feature_loss}
         return loss, {name: value.detach() for name, value in parts.items()}

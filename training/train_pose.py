@@ -28,11 +28,12 @@ from training import loop, trainer
 from training.evaluate import DevSet, pose_figures
 from training.pose_augment import FLIP
 from training.pose_data import Crops
+from training.pose_imitation import SIDE, Imitation, Teacher, marginal
 
 JOINTS = 17
 # The published networks have 32; a quarter trains and runs faster.
 DEPTH_CELLS = 8
-SIGMA_CELLS = 1.0
+FEATURE_WEIGHT = 1.0
 LEFT = np.arange(5, JOINTS, 2)  # of the body; each with its right joint
 RIGHT = np.array(FLIP)[LEFT]
 CLEAR_DEPTH = 0.03  # of the volume: which joint is nearer is only asked from 6 cm on
@@ -42,6 +43,7 @@ ORDER_SOFTNESS = 0.03
 def pose_loss(
     volume: Tensor,
     target: Tensor,
+    wanted: Tensor | None = None,
     weights: tuple[float, float, float, float] = (7.0, 6.0, 1.5, 1.0),
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L1 of the soft-argmax and of z, cross-entropy of the marginal in the plane, order in depth.
@@ -49,8 +51,9 @@ def pose_loss(
     Args:
         volume: logits (n, joints, depth, h, w).
         target: (n, joints, 5) x, y, z in [0, 1] and the weights of xy and z.
-        weights: of the four parts. The cross-entropy, against a Gaussian of one cell, is
-            what teaches quickly; L1 alone leaves the marginal broad (Sun et al., ECCV 2018).
+        wanted: the marginals (n, joints, h, w); Gaussians of one cell around x, y where None.
+        weights: of the four parts. The cross-entropy against ``wanted`` is what teaches
+            quickly; L1 alone leaves the marginal broad (Sun et al., ECCV 2018).
 
     Returns:
         The loss and its parts for the log.
@@ -65,13 +68,8 @@ def pose_loss(
     l1 = (error[..., :2].sum(-1) * on).sum() / count
     l1_z = (error[..., 2] * on_z).sum() / count_z
 
-    def along(positions: Tensor, length: int) -> Tensor:
-        cell = torch.arange(length, device=cells.device) + 0.5
-        away = cell - positions[..., None] * length
-        return torch.softmax(-(away**2) / (2 * SIGMA_CELLS**2), dim=-1)
-
-    rows, columns = along(target[..., 1], height), along(target[..., 0], width)
-    wanted = rows[..., :, None] * columns[..., None, :]
+    if wanted is None:
+        wanted = marginal(target, height, width)
     entropy = -(wanted * plane.clamp(min=1e-9).log()).sum((-1, -2))
     entropy = (entropy * on).sum() / count
     order = order_loss(places[..., 2], target)
@@ -134,13 +132,21 @@ def train(options: argparse.Namespace) -> Path:
     crops = Crops(*folders, options.batch, options.side, options.seed, options.company, device)
     training = trainer.Trainer(network, options, len(crops.indices), device)
     crops.seed += training.budget.step
+    imitation = None
+    if options.imitate:
+        imitation = Imitation(Teacher(options.shared / "models", device), network)
     network.train()
 
     def loss_of(batch: tuple[Tensor, Tensor]) -> trainer.Loss:
         images, target = batch
         with loop.autocast(device):
-            volume = network.volume(loop.normalise(images, device))
-        return pose_loss(volume.float(), target.to(device))
+            volume = network.volume(loop.normalise(images, device)).float()
+        target = target.to(device)
+        if imitation is None:
+            return pose_loss(volume, target)
+        target, wanted, features = imitation(images, target)
+        loss, parts = pose_loss(volume, target, wanted)
+        return loss + FEATURE_WEIGHT * features, parts | {"features": features.detach()}
 
     def figures_of(average: ConvNeXtPose, dev: DevSet) -> dict[str, float]:
         side = options.evaluate_side
@@ -157,7 +163,13 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     options.add_argument(
         "--company", action="store_true", help="add people and places; see training.silhouettes"
     )
-    return trainer.read(options, argv)
+    options.add_argument(
+        "--imitate", action="store_true", help="compare with PP-TinyPose; see pose_imitation"
+    )
+    found = trainer.read(options, argv)
+    if found.imitate and found.side != SIDE:
+        options.error(f"--imitate needs --side {SIDE}, the teacher's, not {found.side}")
+    return found
 
 
 if __name__ == "__main__":

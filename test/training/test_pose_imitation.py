@@ -1,0 +1,133 @@
+"""Learning PP-TinyPose's heatmaps and features."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
+pytest.importorskip("openvino", reason="the teacher is an OpenVINO file")
+
+from training import train_pose  # noqa: E402
+from training.data import decode, read_tar  # noqa: E402
+from training.ir_graph import IrGraph  # noqa: E402
+from training.pose_imitation import (  # noqa: E402
+    FEATURES,
+    HEATMAPS,
+    SIDE,
+    Imitation,
+    Teacher,
+    marginal,
+    together,
+)
+
+CPU = torch.device("cpu")
+CELLS = 24
+
+
+def maps_with(*places, peak=0.8, side=48):
+    """Heatmaps (1, k, side, side) of Gaussians of 2 cells around x, y in [0, 1]."""
+    rows = torch.arange(side) + 0.5
+    maps = [
+        peak * torch.exp(-((rows - x * side) ** 2 + (rows[:, None] - y * side) ** 2) / 8)
+        for x, y in places
+    ]
+    return torch.stack(maps)[None]
+
+
+def labels(*rows):
+    """Targets (1, k, 5) of x, y and weight; z in the middle."""
+    return torch.tensor([[(x, y, 0.5, weight, 1.0) for x, y, weight in rows]])
+
+
+def test_where_both_agree_the_mean_is_taught():
+    target, wanted = together(maps_with((0.5, 0.4)), labels((0.54, 0.4, 0.7)), CELLS)
+    torch.testing.assert_close(target[0, 0, :4], torch.tensor([0.52, 0.4, 0.5, 0.7]))
+    assert wanted.shape == (1, 1, CELLS, CELLS)
+    assert wanted.sum() == pytest.approx(1, abs=1e-5)
+    assert int(wanted.flatten().argmax()) % CELLS == 12
+
+
+def test_a_joint_that_the_teacher_puts_on_somebody_else_is_taught_by_the_label():
+    given = labels((0.2, 0.4, 0.7))
+    target, wanted = together(maps_with((0.8, 0.4)), given, CELLS)
+    torch.testing.assert_close(target, given)
+    torch.testing.assert_close(wanted, marginal(given, CELLS, CELLS))
+
+
+def test_what_has_no_label_is_taught_by_a_teacher_that_is_sure():
+    unknown = labels((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    maps = torch.cat((maps_with((0.3, 0.6)), maps_with((0.3, 0.6), peak=0.1)), 1)
+    target, wanted = together(maps, unknown, CELLS)
+    sure, unsure = target[0]
+    torch.testing.assert_close(sure[:2], torch.tensor([0.3, 0.6]))
+    assert sure[3] == pytest.approx(0.8, abs=0.02), "as much as it is sure"
+    assert unsure[3] == 0
+    x, y = (wanted[0, 0].sum(axis) @ ((torch.arange(CELLS) + 0.5) / CELLS) for axis in (0, 1))
+    assert (x, y) == pytest.approx((0.3, 0.6), abs=1e-3)
+    assert (target[..., 4] == 1).all(), "depth is the labels'"
+
+
+def test_the_teacher_sees_joints_where_they_were_labelled(shared: Path):
+    """Whole crops, on which it labelled them once; half a cell of an offset would show."""
+    import cv2
+
+    labelled = np.load(shared / "data" / "person_crops_labels.npz")
+    files = itertools.islice(read_tar(shared / "data" / "person_crops_b.tar"), 24)
+    names, crops = zip(*((name, decode(data)) for name, data in files), strict=True)
+    rows = [labelled["name"].tolist().index(f"person_crops_b/{name}") for name in names]
+    images = np.stack([cv2.resize(c, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for c in crops])
+    maps, features = Teacher(shared / "models", CPU)(torch.from_numpy(images))
+    assert maps.shape == (24, 17, 48, 48)
+    assert [f.shape[1:] for f in features] == [(40, 24, 24), (80, 12, 12), (320, 6, 6)]
+    none = torch.zeros(24, 17, 5)
+    target, _ = together(maps, none, CELLS)
+    given = labelled["teacher"][rows]
+    sure = (given[..., 2] > 0.7) & (target[..., 3].numpy() > 0.6)
+    assert sure.sum() > 150
+    away = target[..., :2].numpy() * SIDE - (given[..., :2] + 0.5) * SIDE / 256
+    assert np.abs(np.median(away[sure], axis=0)).max() < 1, "of 1.5 that the cells differ by"
+    assert np.median(np.linalg.norm(away[sure], axis=1)) < 2.5
+
+
+def test_both_ways_to_compute_the_teacher_agree(shared: Path):
+    images = torch.from_numpy(
+        np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
+    )
+    teacher = Teacher(shared / "models", CPU)
+    path = shared / "models" / "tinypose_256x192.xml"
+    maps, features = teacher(images)
+    teacher._compute = IrGraph(path, (HEATMAPS, *FEATURES), CPU)
+    other_maps, other_features = teacher(images)
+    torch.testing.assert_close(other_maps, maps, atol=1e-4, rtol=1e-3)
+    for other, one in zip(other_features, features, strict=True):
+        torch.testing.assert_close(other, one, atol=1e-3, rtol=1e-3)
+    with pytest.raises(ValueError, match=r"tinypose_256x192\.xml: no tensors \['nose'\]"):
+        IrGraph(path, ("nose",), CPU)
+    with pytest.raises(ValueError, match=r"tinypose_256x192\.xml: operator TopK, known are"):
+        IrGraph(path, ("argmax_0.tmp_0",), CPU)
+
+
+def test_the_features_are_learnt(shared: Path):
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (2, SIDE, SIDE, 3), dtype=torch.uint8)
+    network = train_pose.ConvNeXtPose("XS", 17, 8)
+    imitation = Imitation(Teacher(shared / "models", CPU), network)
+    optimiser = torch.optim.AdamW(network.parameters(), 2e-3)
+    rows = []
+    for _ in range(8):
+        volume = network.volume(train_pose.loop.normalise(images, CPU))
+        target, wanted, features = imitation(images, torch.zeros(2, 17, 5))
+        loss, _ = train_pose.pose_loss(volume, target, wanted)
+        optimiser.zero_grad()
+        (loss + features).backward()
+        optimiser.step()
+        rows.append(float(features.detach()))
+    assert rows[-1] < 0.8 * rows[0]
+
+
+def test_only_the_teachers_size_is_taken(capsys):
+    with pytest.raises(SystemExit):
+        train_pose.arguments(["--imitate", "--side", "128"])
+    assert "--imitate needs --side 192, the teacher's, not 128" in capsys.readouterr().err

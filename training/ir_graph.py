@@ -1,104 +1,118 @@
-"""A teacher's OpenVINO graph in torch, so that it runs on the device that training runs on."""
+"""A teacher's OpenVINO graph in torch, so that it runs on the device that training runs on.
+
+OpenVINO itself is not needed to read it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Step = Callable[..., Tensor]
+Step = Callable[..., "Tensor | tuple[Tensor, ...]"]
+Port = tuple[str, str]  # a layer and one of its outputs
+KINDS = {"f16": np.float16, "f32": np.float32, "i32": np.int32, "i64": np.int64}
 
 
-def _convolution(node: Any) -> Step:
-    attributes = node.get_attributes()
-    if attributes["pads_begin"] != attributes["pads_end"]:
-        raise ValueError(f"{node.get_friendly_name()}: a convolution with uneven padding")
-    groups = (
-        node.input(1).get_source_output().shape[0]
-        if node.get_type_name() == "GroupConvolution"
-        else 1
+class Layer:
+    """One layer of the file.
+
+    Attributes:
+        name: its number; kind: of ``OPERATORS``, or a constant; data: its attributes.
+        inputs: shapes of what it is given; sources: where from.
+        outputs: its ports, with their shapes, and the names of their tensors.
+    """
+
+    def __init__(self, found: ElementTree.Element, edges: dict[Port, Port]) -> None:
+        self.name, self.kind = found.attrib["id"], found.attrib["type"]
+        data = found.find("data")
+        self.data: dict[str, str] = {} if data is None else data.attrib
+        given = found.findall("input/port")
+        self.inputs = [_shape(port) for port in given]
+        self.sources = [edges[self.name, port.attrib["id"]] for port in given]
+        made = found.findall("output/port")
+        self.outputs = [(self.name, port.attrib["id"]) for port in made]
+        self.shapes = [_shape(port) for port in made]
+        self.tensors = [port.get("names") for port in made]
+        if self.kind in OPERATORS:
+            # The rest are shapes, axes and scales, which the shapes here say as well.
+            self.sources = self.sources[: OPERATORS[self.kind][1]]
+
+    def numbers(self, name: str) -> list[int]:
+        """An attribute that is a list."""
+        return [int(number) for number in self.data[name].split(",")]
+
+
+def _shape(port: ElementTree.Element) -> list[int]:
+    return [int(str(size.text)) for size in port.findall("dim")]
+
+
+def _convolution(layer: Layer) -> Step:
+    strides, padding = layer.numbers("strides"), layer.numbers("pads_begin")
+    if padding != layer.numbers("pads_end"):
+        raise ValueError(f"a convolution with uneven padding {layer.data}")
+    weights = layer.inputs[1]
+    if layer.kind == "Convolution":
+        return lambda x, weight: functional.conv2d(x, weight, None, strides, padding)
+    # Its weights are (groups, out, in, h, w).
+    return lambda x, weight: functional.conv2d(
+        x, weight.flatten(0, 1), None, strides, padding, groups=weights[0]
     )
-    return lambda x, weight, bias=None: functional.conv2d(
-        x, weight, bias, attributes["strides"], attributes["pads_begin"], groups=groups
-    )
 
 
-def _interpolate(node: Any) -> Step:
-    before, after = node.input(0).get_source_output().shape, node.output(0).shape
+def _interpolate(layer: Layer) -> Step:
+    before, after = layer.inputs[0], layer.shapes[0]
     factor = after[2] / before[2], after[3] / before[3]
-    if node.get_attributes()["mode"] == "nearest":
+    if layer.data["mode"] == "nearest":
         return lambda x: functional.interpolate(x, scale_factor=factor)
     return lambda x: functional.interpolate(
         x, scale_factor=factor, mode="bilinear", align_corners=True
     )
 
 
-def _reshape(node: Any) -> Step:
-    # Only channels are split into groups and joined again, whatever the pictures' size.
-    before, after = node.input(0).get_source_output().shape, node.output(0).shape
+def _reshape(layer: Layer) -> Step:
+    before, after = layer.inputs[0], layer.shapes[0]
+    # Channels are split into groups and joined again, whatever the pictures' size.
     if len(after) == len(before) + 1:
-        return lambda x: x.unflatten(1, tuple(after[1:3]))
+        return lambda x: x.unflatten(1, after[1:3])
     if len(after) == len(before) - 1:
         return lambda x: x.flatten(1, 2)
-    raise ValueError(f"{node.get_friendly_name()}: reshapes {before} to {after}")
+    # A bias.
+    return lambda x: x.reshape(after)
 
 
-def _split(node: Any) -> Step:
-    count = node.get_attributes()["num_splits"]
-    return lambda x: x.chunk(count, 1)  # type: ignore[return-value]
+def _transpose(layer: Layer) -> Step:
+    if layer.shapes[0][1:3] != layer.inputs[0][2:0:-1]:
+        raise ValueError(f"a transposition of {layer.inputs[0]} to {layer.shapes[0]}")
+    return lambda x: x.transpose(1, 2)
 
 
-def _concat(node: Any) -> Step:
-    axis = node.get_attributes()["axis"]
-    return lambda *given: torch.cat(given, axis)
-
-
-def _transpose(node: Any) -> Step:
-    order = node.input(1).get_source_output().get_node().data.tolist()
-    return lambda x: x.permute(order)
-
-
-# How a node is computed, and how many of its inputs are read as tensors; None for all.
-OPERATORS: dict[str, tuple[Callable[[Any], Step], int | None]] = {
+# How a layer is computed, and how many of its inputs are read; None for all.
+OPERATORS: dict[str, tuple[Callable[[Layer], Step], int | None]] = {
     "Add": (lambda _: torch.add, None),
-    "Concat": (_concat, None),
+    "Concat": (lambda layer: lambda *given: torch.cat(given, int(layer.data["axis"])), None),
+    "Convert": (lambda _: lambda x: x.float(), None),
     "Convolution": (_convolution, None),
     "GroupConvolution": (_convolution, None),
     "Interpolate": (_interpolate, 1),
-    "Relu": (lambda _: functional.relu, None),
+    "ReLU": (lambda _: functional.relu, None),
     "Reshape": (_reshape, 1),
-    "Split": (_split, 1),
+    "Split": (lambda layer: lambda x: x.chunk(int(layer.data["num_splits"]), 1), 1),
     "Transpose": (_transpose, 1),
 }
-
-
-def _sources(node: Any) -> list[Any]:
-    """The outputs that are read as tensors."""
-    count = OPERATORS.get(node.get_type_name(), (None, None))[1]
-    return [port.get_source_output() for port in node.inputs()[:count]]
-
-
-def _needed(model: Any, outputs: list[str]) -> list[Any]:
-    """The nodes that ``outputs`` are computed from, and these, in their order."""
-    needed, nodes = set(outputs), []
-    for node in reversed(model.get_ordered_ops()):
-        if node.get_friendly_name() in needed:
-            nodes.append(node)
-            needed |= {source.get_node().get_friendly_name() for source in _sources(node)}
-    return nodes[::-1]
 
 
 class IrGraph:
     """What an OpenVINO IR file computes, for any number of pictures of any size.
 
     Args:
-        path: of the ``.xml``; it has one input, and no operators but ``OPERATORS`` before
-            the outputs.
+        path: of the ``.xml``, the ``.bin`` beside it; it has one input, and no operators but
+            ``OPERATORS`` before the outputs.
         outputs: names of the tensors to return.
         device: to compute on.
 
@@ -107,66 +121,65 @@ class IrGraph:
     """
 
     def __init__(self, path: Path, outputs: tuple[str, ...], device: torch.device) -> None:
-        import openvino
-
-        model = openvino.Core().read_model(path)
+        root = ElementTree.parse(path).getroot()
+        edges = {
+            (edge.attrib["to-layer"], edge.attrib["to-port"]): (
+                edge.attrib["from-layer"], edge.attrib["from-port"],
+            )
+            for edge in root.iterfind("edges/edge")
+        }  # fmt: skip
+        layers = [Layer(found, edges) for found in root.iterfind("layers/layer")]
         named = {
-            name: node.get_friendly_name()
-            for node in model.get_ordered_ops()
-            if node.get_type_name() != "Result"
-            for port in node.outputs()[:1]
-            for name in port.get_names()
+            name: port
+            for layer in layers
+            for names, port in zip(layer.tensors, layer.outputs, strict=True)
+            for name in (names or "").split(",")
         }
         unknown = [name for name in outputs if name not in named]
         if unknown:
             raise ValueError(f"{path}: no tensors {unknown}")
         self.outputs = [named[name] for name in outputs]
-        self.input = model.inputs[0].get_node().get_friendly_name()
-        self.constants: dict[str, Tensor] = {}
-        self.steps: list[tuple[str, Step, list[tuple[str, int]]]] = []
-        joined: dict[str, str] = {}  # biases' sums, by the name of the convolution
-        for node in _needed(model, self.outputs):
-            name, kind = node.get_friendly_name(), node.get_type_name()
-            if name == self.input:
-                continue
-            if kind in ("Constant", "Convert"):
-                values = node if kind == "Constant" else _sources(node)[0].get_node()
-                data = torch.from_numpy(np.array(values.data, np.float32))
-                # Of a grouped convolution (groups, out, in, h, w).
-                self.constants[name] = (data.flatten(0, 1) if data.ndim == 5 else data).to(device)
-                continue
-            names = [s.get_node().get_friendly_name() for s in _sources(node)]
-            given = [
-                (joined.get(n, n), s.get_index())
-                for n, s in zip(names, _sources(node), strict=True)
-            ]
-            if kind == "Add" and self._is_bias(*names):
-                # The convolution adds it itself.
-                self.constants[names[1]] = self.constants[names[1]].flatten()
-                self.steps[-1][2].append(given[1])
-                joined[name] = names[0]
-            elif kind in OPERATORS:
-                self.steps.append((name, OPERATORS[kind][0](node), given))
+        needed = _needed(layers, self.outputs)
+        kinds = {layer.kind for layer in needed} - OPERATORS.keys() - {"Parameter", "Const"}
+        if kinds:
+            raise ValueError(f"{path}: operators {sorted(kinds)}, known are {sorted(OPERATORS)}")
+        stored = path.with_suffix(".bin").read_bytes()
+        self.constants: dict[Port, Tensor] = {}
+        self.steps: list[tuple[Step, list[Port], list[Port]]] = []
+        for layer in needed:
+            if layer.kind == "Parameter":
+                self.input = layer.outputs[0]
+            elif layer.kind == "Const":
+                start, size = int(layer.data["offset"]), int(layer.data["size"])
+                kind = KINDS[layer.data["element_type"]]
+                values = np.frombuffer(stored[start : start + size], kind).copy()
+                constant = torch.from_numpy(values).reshape(layer.shapes[0])
+                self.constants[layer.outputs[0]] = constant.to(device)
             else:
-                raise ValueError(f"{path}: operator {kind}, known are {sorted(OPERATORS)}")
-        self.outputs = [joined.get(name, name) for name in self.outputs]
-
-    def _is_bias(self, first: str, second: str) -> bool:
-        if not self.steps or self.steps[-1][0] != first or second not in self.constants:
-            return False
-        shape = self.constants[second].shape
-        return len(self.steps[-1][2]) == 2 and shape[0] == 1 and shape.numel() == shape[1]
+                step = OPERATORS[layer.kind][0](layer)
+                self.steps.append((step, layer.sources, layer.outputs))
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> list[Tensor]:
         """The tensors asked for, of images (n, 3, h, w) as the graph takes them."""
-        known: dict[str, Any] = {**self.constants, self.input: images}
-        for name, step, given in self.steps:
-            values = [known[g] for g, _ in given]
-            known[name] = step(
-                *(
-                    value[index] if isinstance(value, tuple) else value
-                    for value, (_, index) in zip(values, given, strict=True)
-                )
-            )
-        return [known[name] for name in self.outputs]
+        known = {**self.constants, self.input: images}
+        for step, sources, outputs in self.steps:
+            made = step(*(known[port] for port in sources))
+            parts = made if isinstance(made, tuple) else (made,)
+            known.update(zip(outputs, parts, strict=True))
+        return [known[port] for port in self.outputs]
+
+
+def _needed(layers: list[Layer], outputs: list[Port]) -> list[Layer]:
+    """Those that ``outputs`` are computed from, and these, in an order to compute them in."""
+    makers = {port: layer for layer in layers for port in layer.outputs}
+    order: dict[str, Layer] = {}
+    waiting = [makers[port] for port in outputs]
+    while waiting:
+        layer = waiting[-1]
+        missing = [makers[port] for port in layer.sources if port[0] not in order]
+        if missing and layer.name not in order:
+            waiting += missing
+        else:
+            order[waiting.pop().name] = layer
+    return list(order.values())

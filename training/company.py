@@ -132,22 +132,23 @@ class Company:
         flat = torch.zeros_like(whole)
         shift = (whole[:, None] - 1).expand(-1, 2) / 2
         parts = [warp(crops, similarity(whole, flat, flat + 1), shift, side)]
-        rest = count - of_crops
+        parts.append(self.part(count - of_crops, side, 0.4, 1, draw))
+        return torch.cat(parts)
+
+    def part(self, count: int, side: int, least: float, most: float, draw: Draw) -> Tensor:
+        """Squares of scenes, ``least`` to ``most`` of their shorter side: (n, 3, side, side)."""
         coco = len(self.scenes) - self.streets
         index = torch.where(
-            draw.chance(0.6, rest), self.streets + draw.below(coco, rest),
-            draw.below(self.streets, rest) if self.streets else 0,
+            draw.chance(0.6, count), self.streets + draw.below(coco, count),
+            draw.below(self.streets, count) if self.streets else 0,
         )  # fmt: skip
         scenes = as_pictures(self.scenes[index])
         sizes = self.sizes[index].float()
-        edge = sizes.amin(1) * draw.uniform(0.4, 1, rest)
-        corner = (sizes - edge[:, None]) * draw.uniform(0, 1, rest, 2)
+        edge = sizes.amin(1) * draw.uniform(least, most, count)
+        corner = (sizes - edge[:, None]) * draw.uniform(0, 1, count, 2)
         scale = side / edge
         flat = torch.zeros_like(scale)
-        parts.append(
-            warp(scenes, similarity(scale, flat, flat + 1), -corner * scale[:, None], side)
-        )
-        return torch.cat(parts)
+        return warp(scenes, similarity(scale, flat, flat + 1), -corner * scale[:, None], side)
 
 
 def extent(points: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

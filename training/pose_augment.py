@@ -94,7 +94,7 @@ def cut_off(
 
 def augment(
     pictures: Tensor, joints: Tensor, weight: Tensor, side: int, others: Tensor, draw: Draw,
-    company: Company | None = None,
+    company: Company | None = None, anywhere: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Cut off parts, scale, shift, rotate, flip, other people and places, colour, patches.
 
@@ -104,6 +104,7 @@ def augment(
         side: px of the result.
         others: (n, 3, 256, 256) of other people, to hide parts with.
         company: of whom to add others; None for nobody.
+        anywhere: share that ``company`` replaces by any part of a scene.
 
     Returns:
         Pictures (n, 3, side, side), joints with x, y in their px, and weights, 0 outside them.
@@ -133,6 +134,9 @@ def augment(
     weight = torch.where(flipped, weight[:, FLIP], weight)
     if company is not None:
         pictures, weight = company.join(pictures, joints, weight, scale, draw)
+        rows = draw.rows(count)[: round(anywhere * count)]
+        pictures[rows] = company.part(len(rows), side, 0.12, 0.7, draw)
+        weight[rows] = 0
     pictures = patches(colour(pictures[:, :3], draw), others, draw)
     inside = ((joints[..., :2] >= 0) & (joints[..., :2] <= side - 1)).all(2, keepdim=True)
     return pictures, joints, weight * inside

@@ -88,15 +88,17 @@ class Crops(IterableDataset[Batch]):
         accompanied: add people and places, see ``training.company``.
         device: to make them on. A GPU holds all crops, 4 GB, and makes a batch in a moment; on
             the CPU another process makes them.
+        anywhere: share of crops that are any part of a scene instead, without labels; with
+            ``accompanied`` only.
     """
 
     def __init__(
         self, cache: Path, shared: Path, batch: int, side: int, seed: int,
-        accompanied: bool = False, device: torch.device | None = None,
+        accompanied: bool = False, device: torch.device | None = None, anywhere: float = 0.0,
     ) -> None:  # fmt: skip
         self.cache, self.batch, self.side, self.seed = cache, batch, side, seed
         self.device = device or torch.device("cpu")
-        self.accompanied = accompanied
+        self.accompanied, self.anywhere = accompanied, anywhere
         labels = np.load(shared / "data" / "person_crops_labels.npz")
         self.targets = build_targets({name: labels[name] for name in labels})
         usable = (self.targets.weight > 0).sum(1) >= 5
@@ -135,8 +137,9 @@ class Crops(IterableDataset[Batch]):
                 pictures = torch.cat((pictures, torch.zeros_like(pictures[:, :1])), 1)
             others = as_pictures(stored[draw.of(indices, self.batch)][..., :3])
             pictures, moved, given = augment(
-                pictures, joints[chosen], weight[chosen], self.side, others, draw, company
-            )
+                pictures, joints[chosen], weight[chosen], self.side, others, draw, company,
+                self.anywhere,
+            )  # fmt: skip
             xy = (moved[..., :2] + 0.5) / self.side
             z = (moved[..., 2:] + 1) / 2
             near = (moved[..., 2] > -1) & (moved[..., 2] < 1) & (given[..., 0] > 0)

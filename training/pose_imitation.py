@@ -11,7 +11,7 @@ No weight of it goes into the network.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -36,7 +36,16 @@ OFFSET = 1.5 / 4
 # Its maps are Gaussians of 2 cells on a floor of noise, which a power takes away.
 POWER = 2
 LEAST_PEAK = 0.25  # below it the teacher's joint means nothing
+# Below it, where no label knows better, there is none, and the marginal is to be flat.
+NO_PEAK, FLAT_WEIGHT = 0.15, 0.25
 AGREE = 0.1  # of the crop's side, between a label and the teacher's joint
+
+
+class Marginals(NamedTuple):
+    """What the marginals are to be: (n, k, h, w), each of a sum of 1, and (n, k) weights."""
+
+    plane: Tensor
+    weight: Tensor
 
 
 class Teacher:
@@ -133,7 +142,7 @@ class Imitation:
 
         return keep
 
-    def __call__(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def __call__(self, images: Tensor, target: Tensor) -> tuple[Tensor, Marginals, Tensor]:
         """After the network saw ``images``, uint8 RGB (n, 192, 192, 3).
 
         Args:
@@ -141,7 +150,7 @@ class Imitation:
             target: (n, 17, 5), as ``train_pose.pose_loss`` takes it.
 
         Returns:
-            The target and the marginals (n, 17, 24, 24) for ``pose_loss``, and the loss of the
+            The target and the marginals of 24x24 cells for ``pose_loss``, and the loss of the
             features (1: nothing of them is explained).
         """
         maps, features = self.teacher(images)
@@ -151,7 +160,7 @@ class Imitation:
 
 
 @torch.no_grad()
-def together(maps: Tensor, target: Tensor, cells: int) -> tuple[Tensor, Tensor]:
+def together(maps: Tensor, target: Tensor, cells: int) -> tuple[Tensor, Marginals]:
     """Labels and a teacher's heatmaps as one target.
 
     Args:
@@ -161,8 +170,8 @@ def together(maps: Tensor, target: Tensor, cells: int) -> tuple[Tensor, Tensor]:
 
     Returns:
         The target, x and y the mean of both where they agree, the teacher's where there is no
-        label and it is sure enough, else the label's; and the marginals (n, k, cells, cells)
-        likewise.
+        label and it is sure enough, else the label's; and the marginals likewise, flat where
+        there is neither a label nor anything for the teacher.
     """
     peak = maps.amax((2, 3))
     given = maps**POWER
@@ -176,8 +185,11 @@ def together(maps: Tensor, target: Tensor, cells: int) -> tuple[Tensor, Tensor]:
     share = torch.where(labelled, 0.5 * near, 1.0) * sure  # of the teacher
     weight = torch.where(labelled, target[..., 3], peak * sure)
     xy = torch.lerp(target[..., :2], place, share[..., None])
-    wanted = torch.lerp(marginal(target, cells, cells), given, share[..., None, None])
-    return torch.cat((xy, target[..., 2:3], weight[..., None], target[..., 4:]), 2), wanted
+    plane = torch.lerp(marginal(target, cells, cells), given, share[..., None, None])
+    nothing = ~labelled & (peak < NO_PEAK)
+    plane = torch.where(nothing[..., None, None], 1 / cells**2, plane)
+    marginals = Marginals(plane, torch.where(nothing, FLAT_WEIGHT, weight))
+    return torch.cat((xy, target[..., 2:3], weight[..., None], target[..., 4:]), 2), marginals
 
 
 def marginal(target: Tensor, height: int, width: int, sigma: float = 1.0) -> Tensor:

@@ -28,12 +28,13 @@ from training import loop, trainer
 from training.evaluate import DevSet, pose_figures
 from training.pose_augment import FLIP
 from training.pose_data import Crops
-from training.pose_imitation import SIDE, Imitation, Teacher, marginal
+from training.pose_imitation import SIDE, Imitation, Marginals, Teacher, marginal
 
 JOINTS = 17
 # The published networks have 32; a quarter trains and runs faster.
 DEPTH_CELLS = 8
 FEATURE_WEIGHT = 1.0
+ANYWHERE = 0.1  # share of crops of any part of a scene, with people or without
 LEFT = np.arange(5, JOINTS, 2)  # of the body; each with its right joint
 RIGHT = np.array(FLIP)[LEFT]
 CLEAR_DEPTH = 0.03  # of the volume: which joint is nearer is only asked from 6 cm on
@@ -43,7 +44,7 @@ ORDER_SOFTNESS = 0.03
 def pose_loss(
     volume: Tensor,
     target: Tensor,
-    wanted: Tensor | None = None,
+    marginals: Marginals | None = None,
     weights: tuple[float, float, float, float] = (7.0, 6.0, 1.5, 1.0),
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L1 of the soft-argmax and of z, cross-entropy of the marginal in the plane, order in depth.
@@ -51,9 +52,9 @@ def pose_loss(
     Args:
         volume: logits (n, joints, depth, h, w).
         target: (n, joints, 5) x, y, z in [0, 1] and the weights of xy and z.
-        wanted: the marginals (n, joints, h, w); Gaussians of one cell around x, y where None.
-        weights: of the four parts. The cross-entropy against ``wanted`` is what teaches
-            quickly; L1 alone leaves the marginal broad (Sun et al., ECCV 2018).
+        marginals: what they are to be; Gaussians of one cell around x, y where None.
+        weights: of the four parts. The cross-entropy of the marginals is what teaches
+            quickly; L1 alone leaves them broad (Sun et al., ECCV 2018).
 
     Returns:
         The loss and its parts for the log.
@@ -68,10 +69,9 @@ def pose_loss(
     l1 = (error[..., :2].sum(-1) * on).sum() / count
     l1_z = (error[..., 2] * on_z).sum() / count_z
 
-    if wanted is None:
-        wanted = marginal(target, height, width)
+    wanted, weight = marginals or (marginal(target, height, width), on)
     entropy = -(wanted * plane.clamp(min=1e-9).log()).sum((-1, -2))
-    entropy = (entropy * on).sum() / count
+    entropy = (entropy * weight).sum() / count
     order = order_loss(places[..., 2], target)
     loss = weights[0] * l1 + weights[1] * l1_z + weights[2] * entropy + weights[3] * order
     parts = {"l1": l1, "l1_z": l1_z, "entropy": entropy, "order": order}
@@ -129,7 +129,11 @@ def train(options: argparse.Namespace) -> Path:
     if options.start:
         start_from(network, options.start)
     folders = options.cache, options.shared
-    crops = Crops(*folders, options.batch, options.side, options.seed, options.company, device)
+    # A label could not say that nobody is there; the teacher can.
+    anywhere = ANYWHERE if options.imitate and options.company else 0.0
+    crops = Crops(
+        *folders, options.batch, options.side, options.seed, options.company, device, anywhere
+    )
     training = trainer.Trainer(network, options, len(crops.indices), device)
     crops.seed += training.budget.step
     imitation = None
@@ -144,8 +148,8 @@ def train(options: argparse.Namespace) -> Path:
         target = target.to(device)
         if imitation is None:
             return pose_loss(volume, target)
-        target, wanted, features = imitation(images, target)
-        loss, parts = pose_loss(volume, target, wanted)
+        target, marginals, features = imitation(images, target)
+        loss, parts = pose_loss(volume, target, marginals)
         return loss + FEATURE_WEIGHT * features, parts | {"features": features.detach()}
 
     def figures_of(average: ConvNeXtPose, dev: DevSet) -> dict[str, float]:

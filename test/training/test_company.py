@@ -129,3 +129,15 @@ def test_augmented_crops_with_company_are_pictures(company, joints):
     assert pictures.shape == (20, 3, 96, 96) and moved.shape == (20, 17, 3)
     assert pictures.min() >= 0 and pictures.max() <= 255
     assert set(left.unique().tolist()) <= {0.0, 0.5, 0.25, 0.125, 1.0}
+
+
+def test_a_share_of_the_crops_shows_any_part_of_a_scene_and_knows_of_no_joint(company, joints):
+    weight, others = torch.ones(20, 17, 2), torch.zeros(20, 3, 256, 256)
+    pictures = company.cutout(torch.zeros(20, dtype=torch.long))
+    given = (pictures, joints.repeat(20, 1, 1), weight, 96, others, draw(), company)
+    pictures, _, left = augment(*given, anywhere=0.3)
+    nobody = left.flatten(1).sum(1) == 0
+    assert nobody.sum() == 6
+    middle = pictures[nobody].flatten(2).median(2).values
+    # Grey, of other gains, or as they were, but never of the people's green alone.
+    assert (middle[:, BLUE] >= middle[:, GREEN]).all()

@@ -14,6 +14,7 @@ from training.data import decode, read_tar  # noqa: E402
 from training.ir_graph import IrGraph  # noqa: E402
 from training.pose_imitation import (  # noqa: E402
     FEATURES,
+    FLAT_WEIGHT,
     HEATMAPS,
     SIDE,
     Imitation,
@@ -42,31 +43,48 @@ def labels(*rows):
 
 
 def test_where_both_agree_the_mean_is_taught():
-    target, wanted = together(maps_with((0.5, 0.4)), labels((0.54, 0.4, 0.7)), CELLS)
+    target, (wanted, weight) = together(maps_with((0.5, 0.4)), labels((0.54, 0.4, 0.7)), CELLS)
     torch.testing.assert_close(target[0, 0, :4], torch.tensor([0.52, 0.4, 0.5, 0.7]))
     assert wanted.shape == (1, 1, CELLS, CELLS)
     assert wanted.sum() == pytest.approx(1, abs=1e-5)
     assert int(wanted.flatten().argmax()) % CELLS == 12
+    assert weight == target[..., 3]
 
 
 def test_a_joint_that_the_teacher_puts_on_somebody_else_is_taught_by_the_label():
     given = labels((0.2, 0.4, 0.7))
-    target, wanted = together(maps_with((0.8, 0.4)), given, CELLS)
+    target, marginals = together(maps_with((0.8, 0.4)), given, CELLS)
     torch.testing.assert_close(target, given)
-    torch.testing.assert_close(wanted, marginal(given, CELLS, CELLS))
+    torch.testing.assert_close(marginals.plane, marginal(given, CELLS, CELLS))
 
 
 def test_what_has_no_label_is_taught_by_a_teacher_that_is_sure():
-    unknown = labels((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
-    maps = torch.cat((maps_with((0.3, 0.6)), maps_with((0.3, 0.6), peak=0.1)), 1)
-    target, wanted = together(maps, unknown, CELLS)
-    sure, unsure = target[0]
+    maps = torch.cat([maps_with((0.3, 0.6), peak=peak) for peak in (0.8, 0.2, 0.1)], 1)
+    target, (wanted, weight) = together(maps, labels(*[(0.0, 0.0, 0.0)] * 3), CELLS)
+    sure, unsure, nothing = target[0]
     torch.testing.assert_close(sure[:2], torch.tensor([0.3, 0.6]))
     assert sure[3] == pytest.approx(0.8, abs=0.02), "as much as it is sure"
-    assert unsure[3] == 0
-    x, y = (wanted[0, 0].sum(axis) @ ((torch.arange(CELLS) + 0.5) / CELLS) for axis in (0, 1))
+    assert unsure[3] == nothing[3] == 0
+    middles = (torch.arange(CELLS) + 0.5) / CELLS
+    x, y = (float(wanted[0, 0].sum(axis) @ middles) for axis in (0, 1))
     assert (x, y) == pytest.approx((0.3, 0.6), abs=1e-3)
+    assert weight[0].tolist() == pytest.approx([float(sure[3]), 0, FLAT_WEIGHT])
+    assert (wanted[0, 2] == 1 / CELLS**2).all(), "where there is nothing the marginal is flat"
     assert (target[..., 4] == 1).all(), "depth is the labels'"
+
+
+def test_a_flat_marginal_is_learnt_where_there_is_nothing():
+    volume = torch.zeros(1, 17, 2, 4, 4)
+    volume[:, :, :, 1, 1] = 5
+    volume.requires_grad_()
+    nothing = torch.zeros(1, 17, 48, 48)
+    known = labels((0.4, 0.4, 1.0), *[(0.4, 0.4, 0.0)] * 16)
+    target, marginals = together(nothing, known, 4)
+    loss, parts = train_pose.pose_loss(volume, target, marginals)
+    loss.backward()
+    assert volume.grad[0, 1:, :, 1, 1].min() > 0, "the peak is lowered"
+    assert volume.grad[0, 1:, :, 0, 0].max() < 0
+    assert torch.isfinite(parts["entropy"])
 
 
 def test_the_teacher_sees_joints_where_they_were_labelled(shared: Path):
@@ -120,8 +138,8 @@ def test_the_features_are_learnt(shared: Path):
     rows = []
     for _ in range(8):
         volume = network.volume(train_pose.loop.normalise(images, CPU))
-        target, wanted, features = imitation(images, torch.zeros(2, 17, 5))
-        loss, _ = train_pose.pose_loss(volume, target, wanted)
+        target, marginals, features = imitation(images, torch.zeros(2, 17, 5))
+        loss, _ = train_pose.pose_loss(volume, target, marginals)
         optimiser.zero_grad()
         (loss + features).backward()
         optimiser.step()

@@ -12,6 +12,7 @@ on disk, float32 arithmetic.
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from training.evaluate import letterbox, tight
 from training.pool import Pool
 
 OPSET = 17
+POSE_THRESHOLD = 0.2  # the default of min_pose_score: the least mean score of a person's joints
 CALIBRATION_STEP = 90  # one training crop of this many calibrates the int8 pose network
 # Elements. Small tensors save nothing, and those of the pose head move joints by 0.01 px.
 SMALLEST_HALVED = 100_000
@@ -124,11 +126,16 @@ def export_detector(
 
 
 def export_pose(
-    network: ConvNeXtPose, path: Path, side: int = 192, sharpness: float = 1.0
-) -> None:
-    """Write the pose network: joints (n, j, 3) px, px, m and scores (n, j)."""
+    network: ConvNeXtPose, path: Path, side: int = 192, sharpness: float = 1.0,
+    threshold: float = POSE_THRESHOLD,
+) -> None:  # fmt: skip
+    """Write the pose network: joints (n, j, 3) px, px, m and scores (n, j).
+
+    ``threshold`` is the network's score that is exported as POSE_THRESHOLD.
+    """
+    power = math.log(POSE_THRESHOLD) / math.log(threshold)
     model = trace(
-        ExportedPose(network, side, sharpness=sharpness),
+        ExportedPose(network, side, sharpness=sharpness, score_power=power),
         torch.zeros(1, side, side, 3, dtype=torch.uint8),
         ["joints", "scores"],
         {"image": {0: "n"}, "joints": {0: "n"}, "scores": {0: "n"}},
@@ -177,8 +184,8 @@ def main() -> None:
     parser.add_argument(
         "--threshold",
         type=float,
-        default=DEFAULT_THRESHOLD,
-        help=f"detector: the score to export as {DEFAULT_THRESHOLD}, the default threshold",
+        help=f"the score to export as the default threshold, {DEFAULT_THRESHOLD} of a detector,"
+        f" {POSE_THRESHOLD} of a person's joints; else scores are as they are",
     )
     options = parser.parse_args()
     if options.what == "int8":
@@ -186,10 +193,12 @@ def main() -> None:
     elif options.what == "detector":
         detector = PersonDetector()
         detector.load_state_dict(read_average(options.checkpoint))
-        export_detector(detector, options.out, options.side or 320, options.threshold)
+        threshold = options.threshold or DEFAULT_THRESHOLD
+        export_detector(detector, options.out, options.side or 320, threshold)
     else:
         network = load_checkpoint(options.checkpoint, 17)
-        export_pose(network, options.out, options.side or 192, options.sharpness)
+        threshold = options.threshold or POSE_THRESHOLD
+        export_pose(network, options.out, options.side or 192, options.sharpness, threshold)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
 
 

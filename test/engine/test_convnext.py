@@ -171,3 +171,13 @@ def test_sharpness_moves_the_mean_to_the_highest_mode_and_leaves_depth(monkeypat
     assert float(plain[0, 0, 0]) > mode + 8
     assert float(sharp[0, 0, 0]) == pytest.approx(mode, abs=1)
     torch.testing.assert_close(plain[..., 2], sharp[..., 2])
+
+
+def test_scores_are_raised_to_the_power_asked_for():
+    network = convnext.ConvNeXtPose("XS", 2, depth_dim=4).eval()
+    image = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        joints, plain = convnext.ExportedPose(network, 64)(image)
+        same, raised = convnext.ExportedPose(network, 64, score_power=2.0)(image)
+    torch.testing.assert_close(raised, plain**2)
+    torch.testing.assert_close(same, joints)

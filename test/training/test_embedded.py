@@ -79,7 +79,7 @@ def test_pose_is_as_accurate_as_its_card_says(path):
         lambda crops: model.run(crops)[0], evaluate.dev_set(SHARED), 192, enlarge
     )
     assert figures["counted"] == 113
-    assert figures["mean_oks"] >= 0.61
+    assert figures["mean_oks"] >= 0.625
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_depth_tells_front_from_back_as_the_card_says(path, held_out_crops):
     enlarge = crop_enlarge(model.metadata, path.name)
     figures = evaluate.depth_sign(lambda crops: model.run(crops)[0], *held_out_crops, 192, enlarge)
     assert figures["pairs"] == 2623
-    assert figures["depth_sign"] >= 0.895
+    assert figures["depth_sign"] >= 0.9
 
 
 def card_figures(card: str, *what: str) -> list[float]:
@@ -126,6 +126,6 @@ def test_evaluate_gives_the_figures_of_the_cards(boxes, capsys):
         found = [figures["detection"][name] for name in ("recall", "false_per_image", "ap50")]
         card = "person_detector.md"
     else:
-        found = [figures["pose"]["mean_oks"], figures["pose"]["pck@0.1"]]
+        found = [figures["pose"]["mean_oks"], figures["pose"]["pck@0.1"], figures["coco"]["AP"]]
         card = "convnextpose_xs_coco17.md"
     assert card_figures(card, "`pose_estimation evaluate") == pytest.approx(found, abs=0.03)

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch")
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+from pose_estimation_ros.engine import PipelineOptions  # noqa: E402
 from training import export, train_detector, train_pose  # noqa: E402
 from training.company import CUTOUTS  # noqa: E402
 from training.data import pack  # noqa: E402
@@ -169,3 +170,7 @@ def test_pose_learns_resumes_and_exports(data, tmp_path):
         wanted, _ = ExportedPose(network, 64).eval()(torch.from_numpy(image))
     np.testing.assert_allclose(joints, wanted.numpy(), atol=1e-2)
     assert session.get_modelmeta().custom_metadata_map["task"] == "pose"
+    assert PipelineOptions().min_pose_score == export.POSE_THRESHOLD
+    export.export_pose(network, path, side=64, threshold=export.POSE_THRESHOLD**0.5)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(["scores"], {"image": image})[0], scores**2, atol=1e-3)

@@ -362,6 +362,8 @@ class ExportedPose(nn.Module):
         cell_centres: whether the network was trained with a cell's coordinate at its centre, as
             this project's are. The published ones were trained with it at the cell's corner:
             crop px = cells / cells a side * size.
+        score_power: what the scores are raised to, so that an application's threshold suits
+            this network as it is.
     """
 
     def __init__(
@@ -371,6 +373,7 @@ class ExportedPose(nn.Module):
         depth_range_m: float = 1.0,
         sharpness: float = 1.0,
         cell_centres: bool = True,
+        score_power: float = 1.0,
     ) -> None:
         super().__init__()
         self.network = copy.deepcopy(network)
@@ -379,6 +382,7 @@ class ExportedPose(nn.Module):
         self.depth_range_m = depth_range_m
         self.sharpness = sharpness
         self.offset = 0.5 if cell_centres else 0.0
+        self.score_power = score_power
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Map uint8 RGB crops (n, S, S, 3) to joints (n, j, 3) and scores (n, j).
@@ -394,4 +398,7 @@ class ExportedPose(nn.Module):
         # A cell's centre is half a cell in, as a pixel's is half a pixel in.
         xy = (cells[..., :2] + self.offset) * (self.size / side) - self.offset
         z = ((cells[..., 2:] + self.offset) / depth * 2 - 1) * self.depth_range_m
-        return torch.cat((xy, z), dim=2), peak_score(plane)
+        scores = peak_score(plane)
+        if self.score_power != 1:
+            scores = scores**self.score_power
+        return torch.cat((xy, z), dim=2), scores

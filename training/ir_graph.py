@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Step = Callable[..., "Tensor | tuple[Tensor, ...]"]
 Port = tuple[str, str]  # a layer and one of its outputs
+Function = Callable[..., "Tensor | tuple[Tensor, ...]"]
+Step = tuple[Function, list[Port], list[Port]]  # and what it reads and makes
 KINDS = {"f16": np.float16, "f32": np.float32, "i32": np.int32, "i64": np.int64}
 
 
@@ -52,7 +53,7 @@ def _shape(port: ElementTree.Element) -> list[int]:
     return [int(str(size.text)) for size in port.findall("dim")]
 
 
-def _convolution(layer: Layer) -> Step:
+def _convolution(layer: Layer) -> Function:
     strides, padding = layer.numbers("strides"), layer.numbers("pads_begin")
     if padding != layer.numbers("pads_end"):
         raise ValueError(f"a convolution with uneven padding {layer.data}")
@@ -65,7 +66,7 @@ def _convolution(layer: Layer) -> Step:
     )
 
 
-def _interpolate(layer: Layer) -> Step:
+def _interpolate(layer: Layer) -> Function:
     before, after = layer.inputs[0], layer.shapes[0]
     factor = after[2] / before[2], after[3] / before[3]
     if layer.data["mode"] == "nearest":
@@ -75,7 +76,7 @@ def _interpolate(layer: Layer) -> Step:
     )
 
 
-def _reshape(layer: Layer) -> Step:
+def _reshape(layer: Layer) -> Function:
     before, after = layer.inputs[0], layer.shapes[0]
     # Channels are split into groups and joined again, whatever the pictures' size.
     if len(after) == len(before) + 1:
@@ -86,14 +87,14 @@ def _reshape(layer: Layer) -> Step:
     return lambda x: x.reshape(after)
 
 
-def _transpose(layer: Layer) -> Step:
+def _transpose(layer: Layer) -> Function:
     if layer.shapes[0][1:3] != layer.inputs[0][2:0:-1]:
         raise ValueError(f"a transposition of {layer.inputs[0]} to {layer.shapes[0]}")
     return lambda x: x.transpose(1, 2)
 
 
 # How a layer is computed, and how many of its inputs are read; None for all.
-OPERATORS: dict[str, tuple[Callable[[Layer], Step], int | None]] = {
+OPERATORS: dict[str, tuple[Callable[[Layer], Function], int | None]] = {
     "Add": (lambda _: torch.add, None),
     "Concat": (lambda layer: lambda *given: torch.cat(given, int(layer.data["axis"])), None),
     "Convert": (lambda _: lambda x: x.float(), None),
@@ -145,7 +146,7 @@ class IrGraph:
             raise ValueError(f"{path}: operators {sorted(kinds)}, known are {sorted(OPERATORS)}")
         stored = path.with_suffix(".bin").read_bytes()
         self.constants: dict[Port, Tensor] = {}
-        self.steps: list[tuple[Step, list[Port], list[Port]]] = []
+        self.steps: list[Step] = []
         for layer in needed:
             if layer.kind == "Parameter":
                 self.input = layer.outputs[0]
@@ -156,18 +157,27 @@ class IrGraph:
                 constant = torch.from_numpy(values).reshape(layer.shapes[0])
                 self.constants[layer.outputs[0]] = constant.to(device)
             else:
-                step = OPERATORS[layer.kind][0](layer)
-                self.steps.append((step, layer.sources, layer.outputs))
+                step = OPERATORS[layer.kind][0](layer), layer.sources, layer.outputs
+                if all(port in self.constants for port in layer.sources):
+                    # Weights are stored as float16: converted once rather than for each batch.
+                    _compute(step, self.constants)
+                else:
+                    self.steps.append(step)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> list[Tensor]:
         """The tensors asked for, of images (n, 3, h, w) as the graph takes them."""
         known = {**self.constants, self.input: images}
-        for step, sources, outputs in self.steps:
-            made = step(*(known[port] for port in sources))
-            parts = made if isinstance(made, tuple) else (made,)
-            known.update(zip(outputs, parts, strict=True))
+        for step in self.steps:
+            _compute(step, known)
         return [known[port] for port in self.outputs]
+
+
+def _compute(step: Step, known: dict[Port, Tensor]) -> None:
+    """Add what a step makes to what is known."""
+    function, sources, outputs = step
+    made = function(*(known[port] for port in sources))
+    known.update(zip(outputs, made if isinstance(made, tuple) else (made,), strict=True))
 
 
 def _needed(layers: list[Layer], outputs: list[Port]) -> list[Layer]:

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.graph import Function, Graph, Step
+
 Port = tuple[str, str]  # a layer and one of its outputs
-Function = Callable[..., "Tensor | tuple[Tensor, ...]"]
-Step = tuple[Function, list[Port], list[Port]]  # and what it reads and makes
 KINDS = {"f16": np.float16, "f32": np.float32, "i32": np.int32, "i64": np.int64}
 
 
@@ -108,7 +108,7 @@ OPERATORS: dict[str, tuple[Callable[[Layer], Function], int | None]] = {
 }
 
 
-class IrGraph:
+class IrGraph(Graph[Port]):
     """What an OpenVINO IR file computes, for any number of pictures of any size.
 
     Args:
@@ -139,45 +139,31 @@ class IrGraph:
         unknown = [name for name in outputs if name not in named]
         if unknown:
             raise ValueError(f"{path}: no tensors {unknown}")
-        self.outputs = [named[name] for name in outputs]
-        needed = _needed(layers, self.outputs)
+        wanted = [named[name] for name in outputs]
+        needed = _needed(layers, wanted)
         kinds = {layer.kind for layer in needed} - OPERATORS.keys() - {"Parameter", "Const"}
         if kinds:
             raise ValueError(f"{path}: operators {sorted(kinds)}, known are {sorted(OPERATORS)}")
         stored = path.with_suffix(".bin").read_bytes()
-        self.constants: dict[Port, Tensor] = {}
-        self.steps: list[Step] = []
+        constants: dict[Port, Tensor] = {}
+        steps: list[Step[Port]] = []
         for layer in needed:
             if layer.kind == "Parameter":
-                self.input = layer.outputs[0]
+                given = layer.outputs[0]
             elif layer.kind == "Const":
                 start, size = int(layer.data["offset"]), int(layer.data["size"])
                 kind = KINDS[layer.data["element_type"]]
                 values = np.frombuffer(stored[start : start + size], kind).copy()
                 constant = torch.from_numpy(values).reshape(layer.shapes[0])
-                self.constants[layer.outputs[0]] = constant.to(device)
+                constants[layer.outputs[0]] = constant.to(device)
             else:
-                step = OPERATORS[layer.kind][0](layer), layer.sources, layer.outputs
-                if all(port in self.constants for port in layer.sources):
+                step = Step(OPERATORS[layer.kind][0](layer), layer.sources, layer.outputs)
+                if all(port in constants for port in layer.sources):
                     # Weights are stored as float16: converted once rather than for each batch.
-                    _compute(step, self.constants)
+                    step.compute(constants)
                 else:
-                    self.steps.append(step)
-
-    @torch.no_grad()
-    def __call__(self, images: Tensor) -> list[Tensor]:
-        """The tensors asked for, of images (n, 3, h, w) as the graph takes them."""
-        known = {**self.constants, self.input: images}
-        for step in self.steps:
-            _compute(step, known)
-        return [known[port] for port in self.outputs]
-
-
-def _compute(step: Step, known: dict[Port, Tensor]) -> None:
-    """Add what a step makes to what is known."""
-    function, sources, outputs = step
-    made = function(*(known[port] for port in sources))
-    known.update(zip(outputs, made if isinstance(made, tuple) else (made,), strict=True))
+                    steps.append(step)
+        super().__init__(steps, constants, given, wanted)
 
 
 def _needed(layers: list[Layer], outputs: list[Port]) -> list[Layer]:

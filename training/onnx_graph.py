@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.graph import Graph, Step
+
 Attributes = dict[str, Any]
-Operator = Callable[[Attributes, list[Any]], Tensor]
+Operator = Callable[..., Tensor]  # of the attributes and of what it is given
 
 
-def _conv(attributes: Attributes, given: list[Any]) -> Tensor:
+def _conv(attributes: Attributes, *given: Tensor) -> Tensor:
     top, left, bottom, right = attributes["pads"]
     if (top, left) != (bottom, right):
         raise ValueError(f"a convolution with uneven padding {attributes['pads']}")
@@ -24,15 +27,13 @@ def _conv(attributes: Attributes, given: list[Any]) -> Tensor:
     )
 
 
-def _max_pool(attributes: Attributes, given: list[Any]) -> Tensor:
+def _max_pool(attributes: Attributes, x: Tensor) -> Tensor:
     top, left, *_ = attributes["pads"]
-    return functional.max_pool2d(
-        given[0], attributes["kernel_shape"], attributes["strides"], (top, left)
-    )
+    return functional.max_pool2d(x, attributes["kernel_shape"], attributes["strides"], (top, left))
 
 
-def _slice(_: Attributes, given: list[Any]) -> Tensor:
-    x, *limits = given  # starts, ends, axes, steps
+def _slice(_: Attributes, x: Tensor, *limits: Tensor) -> Tensor:
+    # They are starts, ends, axes, steps.
     chosen = [slice(None)] * x.ndim
     for start, end, axis, step in zip(*(limit.tolist() for limit in limits), strict=True):
         chosen[axis] = slice(start, end, step)
@@ -40,27 +41,26 @@ def _slice(_: Attributes, given: list[Any]) -> Tensor:
     return part
 
 
-def _reshape(_: Attributes, given: list[Any]) -> Tensor:
-    x, shape = given
+def _reshape(_: Attributes, x: Tensor, shape: Tensor) -> Tensor:
     # The published graph is for one picture; of the batch's size nothing else depends.
     reshaped: Tensor = x.reshape(x.shape[0], *shape.tolist()[1:])
     return reshaped
 
 
 OPERATORS: dict[str, Operator] = {
-    "Add": lambda _, given: given[0] + given[1],
-    "Concat": lambda attributes, given: torch.cat(given, attributes["axis"]),
+    "Add": lambda _, x, y: x + y,
+    "Concat": lambda attributes, *given: torch.cat(given, attributes["axis"]),
     "Conv": _conv,
     "MaxPool": _max_pool,
-    "Mul": lambda _, given: given[0] * given[1],
+    "Mul": lambda _, x, y: x * y,
     "Reshape": _reshape,
     # The last input is the scales.
-    "Resize": lambda _, given: functional.interpolate(
+    "Resize": lambda _, *given: functional.interpolate(
         given[0], scale_factor=tuple(given[-1].tolist()[2:]), mode="nearest"
     ),
-    "Sigmoid": lambda _, given: given[0].sigmoid(),
+    "Sigmoid": lambda _, x: x.sigmoid(),
     "Slice": _slice,
-    "Transpose": lambda attributes, given: given[0].permute(*attributes["perm"]),
+    "Transpose": lambda attributes, x: x.permute(*attributes["perm"]),
 }
 
 
@@ -68,7 +68,7 @@ OPERATORS: dict[str, Operator] = {
 ON_HOST = ("Reshape", "Resize", "Slice")
 
 
-class OnnxGraph:
+class OnnxGraph(Graph[str]):
     """What an ONNX file computes, for any number of pictures of any size.
 
     Args:
@@ -87,26 +87,20 @@ class OnnxGraph:
         unknown = {node.op_type for node in graph.node} - OPERATORS.keys()
         if unknown:
             raise ValueError(f"{path}: operators {sorted(unknown)}, known are {sorted(OPERATORS)}")
-        self.input, self.outputs = graph.input[0].name, outputs
-        self.nodes = [
-            (
-                OPERATORS[node.op_type],
-                {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute},
+        steps = [
+            Step(
+                partial(
+                    OPERATORS[node.op_type],
+                    {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute},
+                ),
                 [name for name in node.input if name],
-                node.output[0],
+                [node.output[0]],
             )
             for node in graph.node
         ]
         read = {name for node in graph.node if node.op_type in ON_HOST for name in node.input[1:]}
-        self.constants: dict[str, Tensor] = {}
+        constants: dict[str, Tensor] = {}
         for value in graph.initializer:
             constant = torch.from_numpy(np.array(onnx.numpy_helper.to_array(value)))
-            self.constants[value.name] = constant if value.name in read else constant.to(device)
-
-    @torch.no_grad()
-    def __call__(self, images: Tensor) -> list[Tensor]:
-        """The tensors asked for, of images (n, 3, h, w) as the graph takes them."""
-        known = {**self.constants, self.input: images}
-        for operator, attributes, names, output in self.nodes:
-            known[output] = operator(attributes, [known[name] for name in names])
-        return [known[name] for name in self.outputs]
+            constants[value.name] = constant if value.name in read else constant.to(device)
+        super().__init__(steps, constants, graph.input[0].name, outputs)

@@ -7,23 +7,28 @@ draws once, and put beside, behind or in front of the person whom a crop is abou
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.data import BOX_IN_CROP, CROP_SIDE
+from training.data import BOX_IN_CROP, CROP_SIDE, ENLARGE
 from training.draw import Draw
-from training.pool import Pool
+from training.pool import SURE, Pool
 from training.warp import as_pictures, at, blend, similarity, warp
 
 CUTOUTS = "cutouts.npy"  # (n, 256, 256, 4): the crops with their silhouettes
+PARTS = 0.12, 0.7  # of the scene's shorter side, of any part
+SCALES = 0.82, 1.3  # how large a crop is, by what it is at runtime
 # Shares of crops that get one at least, two at least, three others.
 ACCOMPANIED = (0.5, 0.25, 0.1)
 ELSEWHERE = 0.2  # share of crops that get another background
 MOST_COVERED = 0.4  # of the labelled joints, by somebody in front
 COVERED_WEIGHT = 0.5  # of a covered joint: where it is can only be guessed
 CENTRE = CROP_SIDE / 2 - 0.5
+COCO_SHARE = 0.6  # of what is drawn from scenes: COCO's are few, but the streets are alike
+LEAST_PERSON = 36  # px of the longer side of the box, in a scene of 448 px
 
 
 def open_drawn(path: Path) -> np.ndarray:
@@ -36,6 +41,18 @@ def open_drawn(path: Path) -> np.ndarray:
         raise FileNotFoundError(f"{path} is missing: run python -m training.silhouettes first")
     found: np.ndarray = np.load(path, mmap_mode="c")  # torch wants what it could write to
     return found
+
+
+class Shares(NamedTuple):
+    """How many of the crops show something else, without labels, out of scenes.
+
+    Attributes:
+        people: a person and what is around it.
+        parts: any part, with people or without.
+    """
+
+    people: float = 0.0
+    parts: float = 0.0
 
 
 class Company:
@@ -60,6 +77,10 @@ class Company:
         self.scenes = torch.from_numpy(pool.scenes).to(cutouts.device)
         self.sizes = torch.from_numpy(pool.labels["scenes_sizes"]).to(cutouts.device)
         self.streets = pool.streets
+        self.boxes, self.scene_of = (
+            torch.from_numpy(found).to(cutouts.device) for found in scene_people(pool)
+        )
+        self.box_streets = int((self.scene_of < self.streets).sum())
 
     def cutout(self, indices: Tensor) -> Tensor:
         """Crops with their silhouettes, empty where not to be trusted: (n, 4, 256, 256) float."""
@@ -123,6 +144,15 @@ class Company:
         moved = warp(people, linear, there - linear.sum(2) * CENTRE, side)
         return moved[:, :3], moved[:, 3:]
 
+    def instead(self, pictures: Tensor, weight: Tensor, shares: Shares, draw: Draw) -> None:
+        """Replace ``shares`` of the pictures (n, 3, side, side) and their weights, in place."""
+        count, side = len(pictures), pictures.shape[-1]
+        people, parts = round(shares.people * count), round(shares.parts * count)
+        rows = draw.rows(count)[: people + parts]
+        pictures[rows[:people]] = self.somewhere(people, side, draw)
+        pictures[rows[people:]] = self.part(parts, side, *PARTS, draw)
+        weight[rows] = 0
+
     def place(self, count: int, side: int, draw: Draw) -> Tensor:
         """Parts of scenes and, of crops, all: (n, 3, side, side). Somebody may be in them."""
         of_crops = round(0.4 * count) if len(self.people) else 0
@@ -137,18 +167,48 @@ class Company:
 
     def part(self, count: int, side: int, least: float, most: float, draw: Draw) -> Tensor:
         """Squares of scenes, ``least`` to ``most`` of their shorter side: (n, 3, side, side)."""
-        coco = len(self.scenes) - self.streets
-        index = torch.where(
-            draw.chance(0.6, count), self.streets + draw.below(coco, count),
-            draw.below(self.streets, count) if self.streets else 0,
-        )  # fmt: skip
-        scenes = as_pictures(self.scenes[index])
+        index = self._any(self.streets, len(self.scenes), count, draw)
         sizes = self.sizes[index].float()
         edge = sizes.amin(1) * draw.uniform(least, most, count)
         corner = (sizes - edge[:, None]) * draw.uniform(0, 1, count, 2)
         scale = side / edge
         flat = torch.zeros_like(scale)
-        return warp(scenes, similarity(scale, flat, flat + 1), -corner * scale[:, None], side)
+        linear = similarity(scale, flat, flat + 1)
+        return warp(as_pictures(self.scenes[index]), linear, -corner * scale[:, None], side)
+
+    def somewhere(self, count: int, side: int, draw: Draw) -> Tensor:
+        """People where they are in scenes, as a detector would crop them: (n, 3, side, side)."""
+        if not len(self.boxes):
+            return self.part(count, side, *PARTS, draw)
+        index = self._any(self.box_streets, len(self.boxes), count, draw)
+        low, high = self.boxes[index].split(2, 1)
+        longer = (high - low).amax(1) * ENLARGE * draw.uniform(*SCALES, count)
+        shake = draw.normal(0.05, count, 2).clamp(-0.12, 0.12) * longer[:, None]
+        angle = torch.deg2rad(draw.normal(12, count) * draw.chance(0.6, count))
+        linear = similarity(side / longer, angle, draw.sign(count))
+        middle = (low + high) / 2 + shake - 0.5
+        shift = (side - 1) / 2 - (linear @ middle[..., None])[..., 0]
+        return warp(as_pictures(self.scenes[self.scene_of[index]]), linear, shift, side)
+
+    @staticmethod
+    def _any(streets: int, total: int, count: int, draw: Draw) -> Tensor:
+        """Indices, ``COCO_SHARE`` of them of COCO's, which are the last of ``total``."""
+        if not 0 < streets < total:
+            return draw.below(total, count)
+        of_streets, of_coco = draw.below(streets, count), draw.below(total - streets, count)
+        return torch.where(draw.chance(COCO_SHARE, count), streets + of_coco, of_streets)
+
+
+def scene_people(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes (n, 4) of the scenes' people, xyxy px, and (n,) whose scene each is in.
+
+    Those of whom the labels are sure and of whom enough is seen.
+    """
+    boxes, offsets = pool.labels["scenes_boxes"], pool.labels["scenes_offsets"]
+    scene_of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    sure = pool.labels["scenes_confidence"] >= SURE
+    large = (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0) >= LEAST_PERSON
+    return boxes[sure & large].astype(np.float32), scene_of[sure & large]
 
 
 def extent(points: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.company import CENTRE, Company, extent
+from training.company import CENTRE, SCALES, Company, Shares, extent
 from training.data import BOX_IN_CROP, CROP_SIDE, ENLARGE
 from training.draw import Draw
 from training.warp import move, similarity, warp
@@ -23,6 +23,7 @@ PATCHED = 0.25  # share of crops with something in front
 # Share of crops of low resolution, in three groups; people in frames are often small.
 COARSE, COARSEST = 0.3, 4.0
 BLURRED, NOISY, PACKED = 0.08, 0.1, 0.08
+NOTHING_ELSE = Shares()
 # JPEG's example quantisation of brightness, ITU-T T.81 table K.1.
 QUANTISATION = (
     (16, 11, 10, 16, 24, 40, 51, 61), (12, 12, 14, 19, 26, 58, 60, 55),
@@ -94,7 +95,7 @@ def cut_off(
 
 def augment(
     pictures: Tensor, joints: Tensor, weight: Tensor, side: int, others: Tensor, draw: Draw,
-    company: Company | None = None, anywhere: float = 0.0,
+    company: Company | None = None, shares: Shares = NOTHING_ELSE,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Cut off parts, scale, shift, rotate, flip, other people and places, colour, patches.
 
@@ -104,7 +105,7 @@ def augment(
         side: px of the result.
         others: (n, 3, 256, 256) of other people, to hide parts with.
         company: of whom to add others; None for nobody.
-        anywhere: share that ``company`` replaces by any part of a scene.
+        shares: of what ``company`` replaces.
 
     Returns:
         Pictures (n, 3, side, side), joints with x, y in their px, and weights, 0 outside them.
@@ -117,7 +118,7 @@ def augment(
     pictures[rows], weight[rows], middle[rows], longer[rows] = cut_off(
         pictures[rows], joints[rows], weight[rows], others[rows], draw
     )
-    longer = longer * ENLARGE * draw.uniform(0.82, 1.3, count)
+    longer = longer * ENLARGE * draw.uniform(*SCALES, count)
     middle = middle + draw.normal(0.05, count, 2).clamp(-0.12, 0.12) * longer[:, None]
     angle = torch.where(
         draw.chance(0.03, count), draw.uniform(-180, 180, count), draw.normal(15, count)
@@ -134,9 +135,7 @@ def augment(
     weight = torch.where(flipped, weight[:, FLIP], weight)
     if company is not None:
         pictures, weight = company.join(pictures, joints, weight, scale, draw)
-        rows = draw.rows(count)[: round(anywhere * count)]
-        pictures[rows] = company.part(len(rows), side, 0.12, 0.7, draw)
-        weight[rows] = 0
+        company.instead(pictures, weight, shares, draw)
     pictures = patches(colour(pictures[:, :3], draw), others, draw)
     inside = ((joints[..., :2] >= 0) & (joints[..., :2] <= side - 1)).all(2, keepdim=True)
     return pictures, joints, weight * inside

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from training.company import CUTOUTS, Company, open_drawn
+from training.company import CUTOUTS, Company, Shares, open_drawn
 from training.data import BOX_IN_CROP, held_out
 from training.draw import Draw
-from training.pose_augment import augment
+from training.pose_augment import NOTHING_ELSE, augment
 from training.warp import as_pictures
 
 HIPS = (11, 12)
@@ -88,17 +88,18 @@ class Crops(IterableDataset[Batch]):
         accompanied: add people and places, see ``training.company``.
         device: to make them on. A GPU holds all crops, 4 GB, and makes a batch in a moment; on
             the CPU another process makes them.
-        anywhere: share of crops that are any part of a scene instead, without labels; with
+        shares: of crops that show people or parts of scenes instead, without labels; with
             ``accompanied`` only.
     """
 
     def __init__(
         self, cache: Path, shared: Path, batch: int, side: int, seed: int,
-        accompanied: bool = False, device: torch.device | None = None, anywhere: float = 0.0,
+        accompanied: bool = False, device: torch.device | None = None,
+        shares: Shares = NOTHING_ELSE,
     ) -> None:  # fmt: skip
         self.cache, self.batch, self.side, self.seed = cache, batch, side, seed
         self.device = device or torch.device("cpu")
-        self.accompanied, self.anywhere = accompanied, anywhere
+        self.accompanied, self.shares = accompanied, shares
         labels = np.load(shared / "data" / "person_crops_labels.npz")
         self.targets = build_targets({name: labels[name] for name in labels})
         usable = (self.targets.weight > 0).sum(1) >= 5
@@ -138,7 +139,7 @@ class Crops(IterableDataset[Batch]):
             others = as_pictures(stored[draw.of(indices, self.batch)][..., :3])
             pictures, moved, given = augment(
                 pictures, joints[chosen], weight[chosen], self.side, others, draw, company,
-                self.anywhere,
+                self.shares,
             )  # fmt: skip
             xy = (moved[..., :2] + 0.5) / self.side
             z = (moved[..., 2:] + 1) / 2

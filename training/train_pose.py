@@ -25,6 +25,7 @@ from pose_estimation_ros.engine.pose.convnext import (
     soft_argmax,
 )
 from training import loop, trainer
+from training.company import Shares
 from training.evaluate import DevSet, pose_figures
 from training.pose_augment import FLIP
 from training.pose_data import Crops
@@ -34,7 +35,7 @@ JOINTS = 17
 # The published networks have 32; a quarter trains and runs faster.
 DEPTH_CELLS = 8
 FEATURE_WEIGHT = 1.0
-ANYWHERE = 0.1  # share of crops of any part of a scene, with people or without
+SHARES = Shares(people=0.35, parts=0.08)
 LEFT = np.arange(5, JOINTS, 2)  # of the body; each with its right joint
 RIGHT = np.array(FLIP)[LEFT]
 CLEAR_DEPTH = 0.03  # of the volume: which joint is nearer is only asked from 6 cm on
@@ -129,10 +130,10 @@ def train(options: argparse.Namespace) -> Path:
     if options.start:
         start_from(network, options.start)
     folders = options.cache, options.shared
-    # A label could not say that nobody is there; the teacher can.
-    anywhere = ANYWHERE if options.imitate and options.company else 0.0
+    # There are no labels for these; the teacher sees what is there, and that nobody is.
+    shares = SHARES if options.imitate and options.company else Shares()
     crops = Crops(
-        *folders, options.batch, options.side, options.seed, options.company, device, anywhere
+        *folders, options.batch, options.side, options.seed, options.company, device, shares
     )
     training = trainer.Trainer(network, options, len(crops.indices), device)
     crops.seed += training.budget.step

@@ -5,7 +5,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
-from training.company import CUTOUTS, Company, holds, open_drawn  # noqa: E402
+from training.company import (  # noqa: E402
+    CUTOUTS,
+    LEAST_PERSON,
+    Company,
+    Shares,
+    holds,
+    open_drawn,
+)
 from training.data import pack  # noqa: E402
 from training.draw import Draw  # noqa: E402
 from training.pose_augment import augment, cut_off  # noqa: E402
@@ -13,6 +20,7 @@ from training.warp import blend  # noqa: E402
 
 RED, GREEN, BLUE = 0, 1, 2
 OWN, OTHER, OTHER_PLACE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
+SCENES = 80
 BODY = (slice(45, 211), slice(96, 160))  # rows and columns of everybody's silhouette
 COUNT = 120
 
@@ -43,17 +51,23 @@ def joints():
     return found
 
 
+def write_scenes(cache, boxes=(), confidence=(), image=None):
+    """Scenes of another place, every one with the same people."""
+    people = np.reshape(boxes, (-1, 4)), np.array(confidence, float)
+    plain = np.full((448, 448, 3), OTHER_PLACE, np.uint8)
+    np.save(cache / "scenes.npy", np.stack([plain if image is None else image] * SCENES))
+    labels = {f"scenes_{name}": values for name, values in pack([people] * SCENES).items()}
+    np.savez(cache / "boxes.npz", scenes_sizes=np.full((SCENES, 2), 448), **labels)
+
+
 @pytest.fixture
 def company(tmp_path, joints):
     """Three crops, of which the last one's silhouette is not where its joints are."""
     crops = np.stack([cutout(OTHER)] * 3)
     crops[2, ..., 3] = np.roll(crops[2, ..., 3], 90, axis=1)
     np.save(tmp_path / CUTOUTS, crops)
-    np.save(tmp_path / "scenes.npy", np.full((80, 448, 448, 3), OTHER_PLACE, np.uint8))
     np.save(tmp_path / "crops.npy", crops[..., :3])
-    packed = pack([(np.zeros((0, 4)), np.zeros(0))] * 80)
-    labels = {f"scenes_{name}": values for name, values in packed.items()}
-    np.savez(tmp_path / "boxes.npz", scenes_sizes=np.full((80, 2), 448), **labels)
+    write_scenes(tmp_path)
     stored = torch.from_numpy(np.array(open_drawn(tmp_path / CUTOUTS)))
     return Company(tmp_path, stored, joints.repeat(3, 1, 1), torch.ones(3, 17), torch.arange(3))
 
@@ -135,9 +149,58 @@ def test_a_share_of_the_crops_shows_any_part_of_a_scene_and_knows_of_no_joint(co
     weight, others = torch.ones(20, 17, 2), torch.zeros(20, 3, 256, 256)
     pictures = company.cutout(torch.zeros(20, dtype=torch.long))
     given = (pictures, joints.repeat(20, 1, 1), weight, 96, others, draw(), company)
-    pictures, _, left = augment(*given, anywhere=0.3)
+    pictures, _, left = augment(*given, shares=Shares(parts=0.3))
     nobody = left.flatten(1).sum(1) == 0
     assert nobody.sum() == 6
     middle = pictures[nobody].flatten(2).median(2).values
     # Grey, of other gains, or as they were, but never of the people's green alone.
     assert (middle[:, BLUE] >= middle[:, GREEN]).all()
+
+
+def crowded(company, cache, joints):
+    """The company with a green person in every scene, somebody doubtful and somebody far away."""
+    low, high = (60, 200), (160, 400)
+    image = np.full((448, 448, 3), OTHER_PLACE, np.uint8)
+    image[low[1] : high[1], low[0] : high[0]] = OTHER
+    far = (300, 300, 300 + LEAST_PERSON / 3, 300 + LEAST_PERSON - 2)
+    write_scenes(cache, ((*low, *high), (250, 20, 440, 180), far), (0.9, 0.3, 0.9), image)
+    weight = torch.ones(3, 17)
+    return Company(cache, company.cutouts, joints.repeat(3, 1, 1), weight, torch.arange(3))
+
+
+def test_people_in_scenes_fill_crops_as_a_detector_would_draw_them(company, tmp_path, joints):
+    found = crowded(company, tmp_path, joints)
+    assert len(found.boxes) == SCENES  # neither the doubtful one nor the one far away
+    crops = found.somewhere(COUNT, 96, draw())
+    assert crops.shape == (COUNT, 3, 96, 96)
+    green = (crops[:, GREEN] > 150).float()
+    assert green[:, 48, 48].all()
+    # The box is 100x200 px, its crop a square of 220 px on average, up to 286 and down to 180.
+    share = green.mean((1, 2))
+    assert share.min() > 0.24 and share.max() < 0.65
+    assert share.std() > 0.03
+
+
+def test_a_scene_without_people_gives_any_part_of_it(company):
+    assert not len(company.boxes)
+    crops = company.somewhere(7, 64, draw())
+    assert crops.shape == (7, 3, 64, 64)
+    assert (crops[:, BLUE] > 150).all()
+
+
+def test_coco_s_scenes_are_drawn_more_often_than_the_streets(company):
+    drawn = Company._any(70, SCENES, 2000, draw())
+    assert 0.55 < (drawn >= 70).float().mean() < 0.65
+    assert set(drawn.tolist()) == set(range(SCENES))
+    for streets in (0, SCENES):  # one kind only
+        assert set(Company._any(streets, SCENES, 2000, draw()).tolist()) == set(range(SCENES))
+
+
+def test_what_is_shown_instead_has_no_labels(company, tmp_path, joints):
+    found = crowded(company, tmp_path, joints)
+    pictures, weight = torch.zeros(20, 3, 96, 96), torch.ones(20, 17, 2)
+    found.instead(pictures, weight, Shares(people=0.25, parts=0.1), draw())
+    replaced = pictures.flatten(1).amax(1) > 0
+    assert replaced.sum() == 7
+    assert (weight[replaced] == 0).all() and (weight[~replaced] == 1).all()
+    assert (pictures[:, GREEN, 48, 48] > 150).sum() >= 5

@@ -29,6 +29,8 @@ COVERED_WEIGHT = 0.5  # of a covered joint: where it is can only be guessed
 CENTRE = CROP_SIDE / 2 - 0.5
 COCO_SHARE = 0.6  # of what is drawn from scenes: COCO's are few, but the streets are alike
 LEAST_PERSON = 36  # px of the longer side of the box, in a scene of 448 px
+# Others in a crop of somebody: px of the longer side, px off its middle, share of those drawn.
+LEAST_OTHER, OTHER_AWAY, BESIDES = 60, 40, 0.4
 
 
 def open_drawn(path: Path) -> np.ndarray:
@@ -77,10 +79,16 @@ class Company:
         self.scenes = torch.from_numpy(pool.scenes).to(cutouts.device)
         self.sizes = torch.from_numpy(pool.labels["scenes_sizes"]).to(cutouts.device)
         self.streets = pool.streets
-        self.boxes, self.scene_of = (
-            torch.from_numpy(found).to(cutouts.device) for found in scene_people(pool)
-        )
+        device = cutouts.device
+        boxes, scene_of = people_in(pool, "scenes", LEAST_PERSON)
+        self.boxes, self.scene_of = (torch.from_numpy(a).to(device) for a in (boxes, scene_of))
         self.box_streets = int((self.scene_of < self.streets).sum())
+        boxes, crop_of = people_in(pool, "crops", LEAST_OTHER)
+        away = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - CROP_SIDE / 2).max(1, initial=0)
+        other = (away > OTHER_AWAY) & np.isin(crop_of, indices.cpu().numpy())
+        self.others, self.other_of = (
+            torch.from_numpy(a[other]).to(device) for a in (boxes, crop_of)
+        )
 
     def cutout(self, indices: Tensor) -> Tensor:
         """Crops with their silhouettes, empty where not to be trusted: (n, 4, 256, 256) float."""
@@ -177,18 +185,21 @@ class Company:
         return warp(as_pictures(self.scenes[index]), linear, -corner * scale[:, None], side)
 
     def somewhere(self, count: int, side: int, draw: Draw) -> Tensor:
-        """People where they are in scenes, as a detector would crop them: (n, 3, side, side)."""
+        """People where they are, as a detector would crop them: (n, 3, side, side).
+
+        Those of the scenes and those whom crops of somebody else show.
+        """
         if not len(self.boxes):
             return self.part(count, side, *PARTS, draw)
-        index = self._any(self.box_streets, len(self.boxes), count, draw)
-        low, high = self.boxes[index].split(2, 1)
-        longer = (high - low).amax(1) * ENLARGE * draw.uniform(*SCALES, count)
-        shake = draw.normal(0.05, count, 2).clamp(-0.12, 0.12) * longer[:, None]
-        angle = torch.deg2rad(draw.normal(12, count) * draw.chance(0.6, count))
-        linear = similarity(side / longer, angle, draw.sign(count))
-        middle = (low + high) / 2 + shake - 0.5
-        shift = (side - 1) / 2 - (linear @ middle[..., None])[..., 0]
-        return warp(as_pictures(self.scenes[self.scene_of[index]]), linear, shift, side)
+        besides = round(BESIDES * count) if len(self.others) else 0
+        index = self._any(self.box_streets, len(self.boxes), count - besides, draw)
+        scenes = as_pictures(self.scenes[self.scene_of[index]])
+        found = [around(scenes, self.boxes[index], side, draw)]
+        if besides:
+            index = draw.below(len(self.others), besides)
+            crops = as_pictures(self.cutouts[self.other_of[index]][..., :3])
+            found.append(around(crops, self.others[index], side, draw))
+        return torch.cat(found)
 
     @staticmethod
     def _any(streets: int, total: int, count: int, draw: Draw) -> Tensor:
@@ -199,16 +210,32 @@ class Company:
         return torch.where(draw.chance(COCO_SHARE, count), streets + of_coco, of_streets)
 
 
-def scene_people(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes (n, 4) of the scenes' people, xyxy px, and (n,) whose scene each is in.
+def around(pictures: Tensor, boxes: Tensor, side: int, draw: Draw) -> Tensor:
+    """Crops (n, 3, side, side) of pictures (n, 3, h, w) around boxes (n, 4), xyxy px, shaken."""
+    count = len(boxes)
+    low, high = boxes.split(2, 1)
+    longer = (high - low).amax(1) * ENLARGE * draw.uniform(*SCALES, count)
+    shake = draw.normal(0.05, count, 2).clamp(-0.12, 0.12) * longer[:, None]
+    angle = torch.deg2rad(draw.normal(12, count) * draw.chance(0.6, count))
+    linear = similarity(side / longer, angle, draw.sign(count))
+    middle = (low + high) / 2 + shake - 0.5
+    shift = (side - 1) / 2 - (linear @ middle[..., None])[..., 0]
+    return warp(pictures, linear, shift, side)
 
-    Those of whom the labels are sure and of whom enough is seen.
+
+def people_in(pool: Pool, kind: str, smallest: float) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes (n, 4) of people, xyxy px, and (n,) which picture each is in.
+
+    Those of whom the labels are sure and whose longer side is ``smallest`` px or more.
+
+    Args:
+        pool: with the labels; kind: ``scenes`` or ``crops``.
     """
-    boxes, offsets = pool.labels["scenes_boxes"], pool.labels["scenes_offsets"]
-    scene_of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    sure = pool.labels["scenes_confidence"] >= SURE
-    large = (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0) >= LEAST_PERSON
-    return boxes[sure & large].astype(np.float32), scene_of[sure & large]
+    boxes, offsets = pool.labels[f"{kind}_boxes"], pool.labels[f"{kind}_offsets"]
+    picture = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    sure = pool.labels[f"{kind}_confidence"] >= SURE
+    large = (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0) >= smallest
+    return boxes[sure & large].astype(np.float32), picture[sure & large]
 
 
 def extent(points: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

@@ -35,7 +35,7 @@ JOINTS = 17
 # The published networks have 32; a quarter trains and runs faster.
 DEPTH_CELLS = 8
 FEATURE_WEIGHT = 1.0
-SHARES = Shares(people=0.35, parts=0.08)
+SHARES = Shares(people=0.42, parts=0.06)
 LEFT = np.arange(5, JOINTS, 2)  # of the body; each with its right joint
 RIGHT = np.array(FLIP)[LEFT]
 CLEAR_DEPTH = 0.03  # of the volume: which joint is nearer is only asked from 6 cm on
@@ -140,6 +140,7 @@ def train(options: argparse.Namespace) -> Path:
     imitation = None
     if options.imitate:
         imitation = Imitation(Teacher(options.shared / "models", device), network)
+        training.keep("adapters", imitation.adapters)
     network.train()
 
     def loss_of(batch: tuple[Tensor, Tensor]) -> trainer.Loss:

@@ -51,12 +51,14 @@ def joints():
     return found
 
 
-def write_scenes(cache, boxes=(), confidence=(), image=None):
-    """Scenes of another place, every one with the same people."""
+def write_scenes(cache, boxes=(), confidence=(), image=None, in_crops=()):
+    """Scenes of another place, every one with the same people, and who is sure to be in crops."""
     people = np.reshape(boxes, (-1, 4)), np.array(confidence, float)
     plain = np.full((448, 448, 3), OTHER_PLACE, np.uint8)
     np.save(cache / "scenes.npy", np.stack([plain if image is None else image] * SCENES))
     labels = {f"scenes_{name}": values for name, values in pack([people] * SCENES).items()}
+    crops = np.reshape(in_crops, (-1, 4)), np.full(len(in_crops), 0.9)
+    labels |= {f"crops_{name}": values for name, values in pack([crops] * 3).items()}
     np.savez(cache / "boxes.npz", scenes_sizes=np.full((SCENES, 2), 448), **labels)
 
 
@@ -186,6 +188,25 @@ def test_a_scene_without_people_gives_any_part_of_it(company):
     crops = company.somewhere(7, 64, draw())
     assert crops.shape == (7, 3, 64, 64)
     assert (crops[:, BLUE] > 150).all()
+
+
+def test_others_in_somebody_s_crop_are_shown_too_but_not_in_one_that_was_held_out(
+    company, tmp_path, joints
+):
+    own, other, tiny = (96, 45, 160, 211), (150, 60, 250, 256), (0, 0, 20, 30)
+    write_scenes(tmp_path, (60, 200, 160, 400), (0.9,), in_crops=(own, other, tiny))
+    crops = company.cutouts.clone()
+    crops[..., :3] = torch.tensor((0, 0, 0))
+    crops[:, 60:, 150:250, RED] = 200  # the other one, up to the lower edge
+    crops[2, ..., GREEN] = 200
+    found = Company(tmp_path, crops, joints.repeat(3, 1, 1), torch.ones(3, 17), torch.arange(2))
+    assert found.others.tolist() == [list(other)] * 2
+    assert found.other_of.tolist() == [0, 1]
+    shown = found.somewhere(20, 96, draw())
+    red = shown[:, RED, 48, 48] > 150
+    assert red.sum() == 8
+    assert (shown[:, GREEN].flatten(1).amax(1) < 50).all()
+    assert (shown[red, RED, 88] < 50).float().mean() > 0.5  # black beyond the edge
 
 
 def test_coco_s_scenes_are_drawn_more_often_than_the_streets(company):

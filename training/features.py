@@ -11,7 +11,7 @@ from torch.nn import functional
 ADAPTER_RATE = 2e-3
 
 
-class Adapters:
+class Adapters(nn.Module):
     """Compares features with a teacher's at the same places.
 
     A network's features may be another linear view of the same: adapters, trained beside it and
@@ -23,24 +23,22 @@ class Adapters:
     """
 
     def __init__(self, widths: Sequence[tuple[int, int]], device: torch.device) -> None:
-        self._maps = nn.ModuleList(
+        super().__init__()
+        self.maps = nn.ModuleList(
             nn.Sequential(nn.BatchNorm2d(own, affine=False), nn.Conv2d(own, given, 1))
             for own, given in widths
         ).to(device)
-        self._norms = nn.ModuleList(nn.BatchNorm2d(given, affine=False) for _, given in widths).to(
-            device
-        )
-        self._optimiser = torch.optim.AdamW(self._maps.parameters(), ADAPTER_RATE)
+        norms = (nn.BatchNorm2d(given, affine=False) for _, given in widths)
+        self.norms = nn.ModuleList(norms).to(device)
+        self._optimiser = torch.optim.AdamW(self.maps.parameters(), ADAPTER_RATE)
 
-    def __call__(self, own: Sequence[Tensor], given: Sequence[Tensor]) -> Tensor:
+    def forward(self, own: Sequence[Tensor], given: Sequence[Tensor]) -> Tensor:
         """Mean squared error of features (n, c, h, w); 1 where nothing of them is explained."""
         # The adapters' step for the last batch, whose gradients came after its call.
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         losses = [
             functional.mse_loss(adapter(mine.float()), norm(theirs.float()))
-            for adapter, norm, mine, theirs in zip(
-                self._maps, self._norms, own, given, strict=True
-            )
+            for adapter, norm, mine, theirs in zip(self.maps, self.norms, own, given, strict=True)
         ]
         return torch.stack(losses).mean()

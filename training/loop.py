@@ -115,7 +115,7 @@ def save_checkpoint(
     path: Path, network: nn.Module, average: Average[Any], optim: torch.optim.Optimizer,
     budget: Budget, extra: dict[str, Any] | None = None,
 ) -> None:  # fmt: skip
-    """Write everything that resuming needs; the averaged weights go under ``network``."""
+    """Write all that resuming needs, ``extra`` too; the averaged weights go under ``network``."""
     temporary = path.with_name(path.name + ".part")
     torch.save(
         {
@@ -138,17 +138,18 @@ def resume(
     average: Average[Any],
     optim: torch.optim.Optimizer,
     budget: Budget,
-) -> bool:
-    """Continue from ``path`` where it exists; whether it did."""
+) -> dict[str, Any] | None:
+    """Continue from ``path`` where it exists; what was saved beside, None where it does not."""
     if not path.exists():
-        return False
+        return None
     state = torch.load(path, map_location="cpu", weights_only=True)
     network.load_state_dict(state["raw"])
     average.network.load_state_dict(state["network"])
     optim.load_state_dict(state["optimiser"])
     average.updates, budget.step = state["updates"], state["step"]
     budget.spent_s = state["spent_s"]
-    return True
+    extra: dict[str, Any] = state["extra"]
+    return extra
 
 
 class Stop:

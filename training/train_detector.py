@@ -141,6 +141,7 @@ def train(options: argparse.Namespace) -> Path:
     if options.imitate:
         teacher = Teacher(options.shared / "models", device)
         imitation = Imitation(teacher)
+        training.keep("adapters", imitation.adapters)
 
     def loss_of(batch: Batch) -> trainer.Loss:
         images, truth, kind = batch

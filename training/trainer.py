@@ -11,7 +11,7 @@ from typing import Any, Generic
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from training import depthwise, loop
@@ -63,9 +63,22 @@ class Trainer(Generic[loop.Network]):
         steps = options.steps or (options.passes and int(options.passes * a_pass / options.batch))
         self.budget = loop.Budget(steps or None, options.minutes)
         self._parts = (network, self.average, self.optimiser, self.budget)
-        if loop.resume(self.out / "last.pth", *self._parts):
+        self._beside: dict[str, nn.Module] = {}
+        found = loop.resume(self.out / "last.pth", *self._parts)
+        self._found = found or {}
+        if found is not None:
             print(f"resumed at step {self.budget.step}, progress {self.budget.progress:.3f}")
         self._log = loop.Log(self.out / "log.jsonl")
+
+    def keep(self, name: str, part: nn.Module) -> None:
+        """Save ``part`` with the network and, where this goes on, set it to what was saved."""
+        self._beside[name] = part
+        if name in self._found:
+            part.load_state_dict(self._found[name])
+
+    def _save(self, name: str) -> None:
+        extra = {name: part.state_dict() for name, part in self._beside.items()}
+        loop.save_checkpoint(self.out / name, *self._parts, extra)
 
     def run(
         self,
@@ -105,10 +118,10 @@ class Trainer(Generic[loop.Network]):
                     self._log.write(step=budget.step, **figures)
                     if figures[measure] > best:
                         best = figures[measure]
-                        loop.save_checkpoint(self.out / "best.pth", *self._parts)
+                        self._save("best.pth")
                 evaluated = time.monotonic()
             if over or time.monotonic() - saved > 60 * options.save_minutes:
-                loop.save_checkpoint(self.out / "last.pth", *self._parts)
+                self._save("last.pth")
                 saved = time.monotonic()
             if over:
                 break

@@ -10,10 +10,11 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from pose_estimation_ros.engine import PipelineOptions  # noqa: E402
-from training import export, train_detector, train_pose  # noqa: E402
+from training import export, train_detector, train_pose, trainer  # noqa: E402
 from training.company import CUTOUTS  # noqa: E402
 from training.data import pack  # noqa: E402
 from training.detector_net import PersonDetector  # noqa: E402
+from training.imitation import Imitation  # noqa: E402
 from training.silhouettes import OUTLINES  # noqa: E402
 
 CROPS, SCENES = 48, 80
@@ -129,6 +130,21 @@ def test_detector_learns_whole_scenes_from_a_teacher_and_mosaics_from_labels(
     with pytest.raises(SystemExit):
         train_detector.arguments([*argv, "--natural", "0"])
     assert "--imitate is for whole scenes" in capsys.readouterr().err
+
+
+def test_the_adapters_of_an_imitation_go_on_where_it_goes_on(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_detector, "Teacher", Blind)
+    out = tmp_path / "detector"
+    argv = [*data, *COMMON, "--out", str(out), "--batch", "2", "--sides", "96", "--imitate"]
+    options = train_detector.arguments([*argv, "--natural", "1", "--steps", "2"])
+    last = train_detector.train(options)
+    saved = torch.load(last, weights_only=True)["extra"]["adapters"]
+    adapters = Imitation(Blind(tmp_path, torch.device("cpu"))).adapters
+    weight = adapters.maps[0][1].weight
+    assert not torch.equal(weight, saved["maps.0.1.weight"])
+    trainer.Trainer(PersonDetector(), options, 1, torch.device("cpu")).keep("adapters", adapters)
+    assert torch.equal(weight, saved["maps.0.1.weight"])
+    assert adapters.norms[2].num_batches_tracked == 2
 
 
 def test_exported_detector_agrees_with_the_network(tmp_path):

@@ -16,7 +16,9 @@ from pose_estimation_ros.engine.types import (
     JointEstimates,
 )
 
-_ROOT_SCORE = 0.1
+_SEEN_SCORE = 0.1
+# Where the root is out of sight, so many of the surest joints say where it is.
+_SUREST = 5
 
 
 def locate(
@@ -47,17 +49,31 @@ def locate(
 def _from_depth_image(
     frame: Frame, joints: JointEstimates, skeleton: Skeleton
 ) -> tuple[FloatArray, IntArray]:
-    """Distances (n,) of the root joints where the depth image knows them, else NaN."""
+    """Distances (n,) of the root joints where the depth image knows them, else NaN.
+
+    Those of a person whose root is out of sight are told by the joints that are seen.
+    """
     n = len(joints)
     root_z = np.full(n, np.nan, np.float32)
     sources = np.full(n, DEPTH_NONE, np.int32)
     if frame.depth_m is None:
         return root_z, sources
+    depth, size = frame.depth_m, (frame.image.width, frame.image.height)
     roots = list(skeleton.roots)
-    seen = joints.scores[:, roots].min(axis=1) >= _ROOT_SCORE
+    seen = joints.scores >= _SEEN_SCORE
     points = joints.xy[:, roots].mean(axis=1)
-    for person in np.flatnonzero(seen):
-        size = (frame.image.width, frame.image.height)
-        root_z[person] = depth_at(frame.depth_m, points[person], size)
+    for person in range(n):
+        if seen[person, roots].all():
+            root_z[person] = depth_at(depth, points[person], size)
+        if np.isnan(root_z[person]):
+            # Cut off by the image's edge or a table, or a hole: others, less their own z.
+            surest = np.argsort(-joints.scores[person])[:_SUREST]
+            found = [
+                depth_at(depth, joints.xy[person, joint], size) - joints.z_m[person, joint]
+                for joint in surest[seen[person, surest]]
+            ]
+            known = [distance for distance in found if distance > 0]
+            if known:
+                root_z[person] = np.median(known)
     sources[np.isfinite(root_z)] = DEPTH_DEPTH_IMAGE
     return root_z, sources

@@ -111,6 +111,41 @@ def test_a_depth_image_comes_first_and_holes_fall_back() -> None:
     np.testing.assert_allclose(positions[0, 0, :2], [0, 0], atol=1e-6)
 
 
+def test_who_is_cut_off_above_the_hips_is_as_far_as_what_is_seen_of_them() -> None:
+    depth = np.full((480, 640), 6.0, np.float32)  # a wall
+    depth[60:200, 280:360] = 2.5  # a head and shoulders before it
+    joints = _joints(1)
+    joints.scores[:] = 0.05
+    joints.scores[0, :7] = 0.1, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7
+    joints.xy[0, :7] = (10, 10), (310, 80), (330, 80), (300, 80), (340, 80), (290, 150), (350, 150)
+    joints.z_m[0, 5:7] = -0.2, -0.1
+    joints.z_m[0, 1:5] = -0.15
+    joints.z_m[0, 3] = np.nan  # not every model places every joint
+    frame = Frame(IMAGE, camera=CAMERA, depth_m=depth)
+    positions, sources = locate(frame, joints, BOXES[:1], COCO17, _chain(BoxDepth()))
+    assert sources.tolist() == [DEPTH_DEPTH_IMAGE]
+    # The nose is on the wall but among the least sure.
+    np.testing.assert_allclose(positions[0, 11:13, 2], 2.65, atol=1e-5)
+    np.testing.assert_allclose(positions[0, [1, 2, 4], 2], 2.5, atol=1e-5)
+
+    joints.scores[:] = 0.05  # nothing is seen for sure
+    positions, sources = locate(frame, joints, BOXES[:1], COCO17, _chain(BoxDepth()))
+    assert sources.tolist() == [DEPTH_BOX]
+
+
+def test_hips_in_a_hole_are_as_far_as_the_other_joints_say() -> None:
+    depth = np.full((480, 640), 2.5, np.float32)
+    depth[200:280, 280:360] = np.nan  # black trousers
+    joints = _joints(1)
+    joints.xy[0, :5] = 320, 80
+    joints.z_m[0, :5] = 0.25
+    joints.scores[0, 5:] = 0.5
+    frame = Frame(IMAGE, camera=CAMERA, depth_m=depth)
+    positions, sources = locate(frame, joints, BOXES[:1], COCO17, _chain(BoxDepth()))
+    assert sources.tolist() == [DEPTH_DEPTH_IMAGE]
+    np.testing.assert_allclose(positions[0, 11:13, 2], 2.25, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("point", "expected"),
     [

@@ -91,7 +91,10 @@ def test_positions_are_as_good_as_what_is_known(rig: Rig, scene_frames: list) ->
     for person in answer.poses:
         assert person.depth_source == PersonPose.DEPTH_DEPTH_IMAGE
         positions, matrix = _positions(person), np.array(_info([]).k).reshape(3, 3)
-        assert positions[hips, 2].mean() == pytest.approx(NEAR_M, abs=0.05)
+        scores = np.array([k.score for k in person.keypoints])
+        # Of whom the hips are out of sight it is what is seen that is at this distance.
+        sought = hips if scores[hips].min() >= 0.1 else np.argsort(-scores)[:5]
+        assert np.median(positions[sought, 2]) == pytest.approx(NEAR_M, abs=0.05)
         # Along the rays that OpenCV says these pixels have.
         rays = cv2.undistortPoints(_joints(person)[:, None], matrix, np.array(DISTORTION))[:, 0]
         np.testing.assert_allclose(positions[:, :2], rays * positions[:, 2:], atol=2e-3)

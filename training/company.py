@@ -16,7 +16,7 @@ from torch import Tensor
 from training.data import BOX_IN_CROP, CROP_SIDE, ENLARGE
 from training.draw import Draw
 from training.pool import SURE, Pool
-from training.warp import as_pictures, at, blend, similarity, warp
+from training.warp import as_pictures, at, blend, centred, similarity, warp
 
 CUTOUTS = "cutouts.npy"  # (n, 256, 256, 4): the crops with their silhouettes
 PARTS = 0.12, 0.7  # of the scene's shorter side, of any part
@@ -57,6 +57,9 @@ class Shares(NamedTuple):
     parts: float = 0.0
 
 
+NOTHING_ELSE = Shares()
+
+
 class Company:
     """What may be added to crops.
 
@@ -70,16 +73,15 @@ class Company:
     def __init__(
         self, cache: Path, cutouts: Tensor, joints: Tensor, weight: Tensor, indices: Tensor
     ) -> None:
-        self.cutouts = cutouts
-        self.trusted = torch.zeros(len(joints), dtype=torch.bool, device=cutouts.device)
+        self.cutouts, device = cutouts, cutouts.device
+        self.trusted = torch.zeros(len(joints), dtype=torch.bool, device=device)
         indices = indices.unique()
         self.trusted[indices] = holds(cutouts[..., 3], joints, weight, indices)
         self.people = self.trusted.nonzero()[:, 0]
         pool = Pool(cache)
-        self.scenes = torch.from_numpy(pool.scenes).to(cutouts.device)
-        self.sizes = torch.from_numpy(pool.labels["scenes_sizes"]).to(cutouts.device)
+        self.scenes = torch.from_numpy(pool.scenes).to(device)
+        self.sizes = torch.from_numpy(pool.labels["scenes_sizes"]).to(device)
         self.streets = pool.streets
-        device = cutouts.device
         boxes, scene_of = people_in(pool, "scenes", LEAST_PERSON)
         self.boxes, self.scene_of = (torch.from_numpy(a).to(device) for a in (boxes, scene_of))
         self.box_streets = int((self.scene_of < self.streets).sum())
@@ -214,13 +216,22 @@ def around(pictures: Tensor, boxes: Tensor, side: int, draw: Draw) -> Tensor:
     """Crops (n, 3, side, side) of pictures (n, 3, h, w) around boxes (n, 4), xyxy px, shaken."""
     count = len(boxes)
     low, high = boxes.split(2, 1)
-    longer = (high - low).amax(1) * ENLARGE * draw.uniform(*SCALES, count)
-    shake = draw.normal(0.05, count, 2).clamp(-0.12, 0.12) * longer[:, None]
+    middle, longer = shaken((low + high) / 2, (high - low).amax(1), draw)
     angle = torch.deg2rad(draw.normal(12, count) * draw.chance(0.6, count))
-    linear = similarity(side / longer, angle, draw.sign(count))
-    middle = (low + high) / 2 + shake - 0.5
-    shift = (side - 1) / 2 - (linear @ middle[..., None])[..., 0]
-    return warp(pictures, linear, shift, side)
+    # A box's corners are edges of pixels, not middles.
+    moved = centred(middle - 0.5, side / longer, angle, draw.sign(count), side)
+    return warp(pictures, *moved, side)
+
+
+def shaken(middle: Tensor, longer: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """The middle (n, 2) and the side (n,) of crops around boxes, as inexact as a detector's.
+
+    Args:
+        middle: (n, 2) of the boxes; longer: (n,) their longer sides, px.
+    """
+    longer = longer * ENLARGE * draw.uniform(*SCALES, len(longer))
+    shake = draw.normal(0.05, len(longer), 2).clamp(-0.12, 0.12)
+    return middle + shake * longer[:, None], longer
 
 
 def people_in(pool: Pool, kind: str, smallest: float) -> tuple[np.ndarray, np.ndarray]:

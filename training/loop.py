@@ -113,7 +113,7 @@ def normalise(images: Tensor, device: torch.device) -> Tensor:
 
 def save_checkpoint(
     path: Path, network: nn.Module, average: Average[Any], optim: torch.optim.Optimizer,
-    budget: Budget, extra: dict[str, Any] | None = None,
+    budget: Budget, extra: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write all that resuming needs, ``extra`` too; the averaged weights go under ``network``."""
     temporary = path.with_name(path.name + ".part")
@@ -125,7 +125,7 @@ def save_checkpoint(
             "updates": average.updates,
             "step": budget.step,
             "spent_s": budget.spent_s,
-            "extra": extra or {},
+            "extra": extra,
         },
         temporary,
     )

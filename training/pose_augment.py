@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.company import CENTRE, SCALES, Company, Shares, extent
-from training.data import BOX_IN_CROP, CROP_SIDE, ENLARGE
+from training.company import CENTRE, NOTHING_ELSE, Company, Shares, extent, shaken
+from training.data import BOX_IN_CROP, CROP_SIDE
 from training.draw import Draw
-from training.warp import move, similarity, warp
+from training.warp import centred, move, warp
 
 FLIP = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 # Hips, knees, elbows: where people are cut off, and how often.
@@ -23,7 +23,6 @@ PATCHED = 0.25  # share of crops with something in front
 # Share of crops of low resolution, in three groups; people in frames are often small.
 COARSE, COARSEST = 0.3, 4.0
 BLURRED, NOISY, PACKED = 0.08, 0.1, 0.08
-NOTHING_ELSE = Shares()
 # JPEG's example quantisation of brightness, ITU-T T.81 table K.1.
 QUANTISATION = (
     (16, 11, 10, 16, 24, 40, 51, 61), (12, 12, 14, 19, 26, 58, 60, 55),
@@ -118,16 +117,14 @@ def augment(
     pictures[rows], weight[rows], middle[rows], longer[rows] = cut_off(
         pictures[rows], joints[rows], weight[rows], others[rows], draw
     )
-    longer = longer * ENLARGE * draw.uniform(*SCALES, count)
-    middle = middle + draw.normal(0.05, count, 2).clamp(-0.12, 0.12) * longer[:, None]
+    middle, longer = shaken(middle, longer, draw)
     angle = torch.where(
         draw.chance(0.03, count), draw.uniform(-180, 180, count), draw.normal(15, count)
     )
     angle = torch.deg2rad(angle * draw.chance(0.7, count))
     mirror = draw.sign(count)
     scale = side / longer
-    linear = similarity(scale, angle, mirror)
-    shift = (side - 1) / 2 - (linear @ middle[..., None])[..., 0]
+    linear, shift = centred(middle, scale, angle, mirror, side)
     pictures = warp(pictures, linear, shift, side, draw.chance(0.25, count))
     joints = torch.cat((move(joints[..., :2], linear, shift), joints[..., 2:]), 2)
     flipped = (mirror < 0)[:, None, None]

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from training.company import CUTOUTS, Company, Shares, open_drawn
+from training.company import CUTOUTS, NOTHING_ELSE, Company, Shares, open_drawn
 from training.data import BOX_IN_CROP, held_out
 from training.draw import Draw
-from training.pose_augment import NOTHING_ELSE, augment
+from training.pose_augment import augment
 from training.warp import as_pictures
 
 HIPS = (11, 12)

@@ -25,7 +25,7 @@ from pose_estimation_ros.engine.pose.convnext import (
     soft_argmax,
 )
 from training import loop, trainer
-from training.company import Shares
+from training.company import NOTHING_ELSE, Shares
 from training.evaluate import DevSet, pose_figures
 from training.pose_augment import FLIP
 from training.pose_data import Crops
@@ -131,7 +131,7 @@ def train(options: argparse.Namespace) -> Path:
         start_from(network, options.start)
     folders = options.cache, options.shared
     # There are no labels for these; the teacher sees what is there, and that nobody is.
-    shares = SHARES if options.imitate and options.company else Shares()
+    shares = SHARES if options.imitate and options.company else NOTHING_ELSE
     crops = Crops(
         *folders, options.batch, options.side, options.seed, options.company, device, shares
     )

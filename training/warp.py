@@ -14,6 +14,16 @@ def similarity(scale: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
     return torch.stack(rows, 1)
 
 
+def centred(
+    middle: Tensor, scale: Tensor, angle: Tensor, mirror: Tensor, side: int
+) -> tuple[Tensor, Tensor]:
+    """The ``similarity`` that brings ``middle`` (n, 2) to the middle of ``side`` px, as ``warp``
+    takes it: (n, 2, 2) and (n, 2).
+    """
+    linear = similarity(scale, angle, mirror)
+    return linear, (side - 1) / 2 - (linear @ middle[..., None])[..., 0]
+
+
 def inverse(linear: Tensor) -> Tensor:
     """Of (n, 2, 2), without the wait for the device that ``torch.linalg.inv`` costs."""
     (a, b), (c, d) = linear[:, 0].unbind(1), linear[:, 1].unbind(1)

@@ -30,7 +30,7 @@ from training.teachers import PicoDet, YoloxNano, box_iou, merge
 CROP_SIDE, SCENE_SIDE = 256, 448
 CROP_TARS = ("person_crops_a", "person_crops_b")
 BOX_IN_CROP = CROP_SIDE / 1.5
-ENLARGE = 1.1  # what the network is given is the box's longer side times this
+ENLARGE = 1.05  # what the network is given is the box's longer side times this
 HELD_OUT = 10  # one crop of this many is held out of training, to measure depth on
 TEACHER_FLOOR = 0.12
 

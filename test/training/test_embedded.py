@@ -79,7 +79,7 @@ def test_pose_is_as_accurate_as_its_card_says(path):
         lambda crops: model.run(crops)[0], evaluate.dev_set(SHARED), 192, enlarge
     )
     assert figures["counted"] == 113
-    assert figures["mean_oks"] >= 0.645
+    assert figures["mean_oks"] >= 0.665
 
 
 @pytest.fixture(scope="module")

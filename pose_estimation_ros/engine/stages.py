@@ -40,6 +40,9 @@ from pose_estimation_ros.engine.workers import (
     chunk_sizes,
 )
 
+# Of `min_pose_score`: the least score, the detector's times the joints', of somebody new.
+NEW_SCORE = 0.75
+
 # The model, what is known already by person, whose joints are fresh (n,), and those joints.
 _Estimates = tuple[TopDownPose, list[JointEstimates | None], AnyArray, JointEstimates]
 
@@ -233,20 +236,25 @@ def finish(
 ) -> PoseResult:
     """The last stage: drops ghosts, then identities, smoothing and 3D.
 
-    A person's score is the detector's times the mean of the joints'.
+    A person's score is the detector's times the mean of the joints'. Who is new must be surer
+    than who is known: things that pass for people do so now and then, by little.
     """
     timer = Timer()
     mean = joints.scores.mean(axis=1) if len(joints) else np.zeros(0, np.float32)
     real = mean >= options.min_pose_score
-    boxes = detections.boxes[real]
-    joints = joints.take(real)
-    ids, track_states = state.tracker.update(boxes, frame.stamp_s)
+    boxes, joints = detections.boxes[real], joints.take(real)
+    scores = (detections.scores * mean)[real].astype(np.float32)
+    sure = scores >= NEW_SCORE * options.min_pose_score
+    ids, track_states = state.tracker.update(boxes, frame.stamp_s, sure)
+    if options.tracking.enabled:
+        known = ids >= 0
+        boxes, joints, scores = boxes[known], joints.take(known), scores[known]
+        ids, track_states = ids[known], track_states[known]
     state.smoother.keep(state.tracker.identities)
     xy = state.smoother.smooth(joints.xy, boxes, ids, frame.stamp_s)
     joints = JointEstimates(xy, joints.scores, joints.z_m)
     state.last_boxes = joints_box(joints, boxes)
     positions, sources = locate(frame, joints, boxes, skeleton, models.root_depth)
-    scores = (detections.scores * mean)[real].astype(np.float32)
     poses = Poses(boxes, scores, joints, positions, ids, track_states, sources)
     if options.report_lost:
         poses = with_lost(poses, *state.tracker.lost(frame.stamp_s))

@@ -55,10 +55,18 @@ class Tracker:
         """Every track that is alive, seen or within its re-entry time."""
         return {track.identity for track in self._tracks}
 
-    def update(self, boxes: FloatArray, stamp_s: float) -> tuple[IntArray, IntArray]:
+    def update(
+        self, boxes: FloatArray, stamp_s: float, sure: AnyArray | None = None
+    ) -> tuple[IntArray, IntArray]:
         """Identities (n,) and states (n,) of the boxes (n, 4).
 
         Time that runs backward (a bag that starts again) ends every track.
+
+        Args:
+            boxes: of the persons in the frame.
+            stamp_s: the frame's time.
+            sure: (n,) which boxes may be of somebody new; all where None. The others carry on
+                an identity or have none, -1 (Zhang et al., "ByteTrack", ECCV 2022).
         """
         n = len(boxes)
         if stamp_s < self._now_s:
@@ -75,7 +83,8 @@ class Tracker:
         for index, track in self._match(boxes, stamp_s):
             self._follow(track, boxes[index], stamp_s)
             identities[index] = track.identity
-        for index in np.flatnonzero(identities < 0).tolist():
+        new = identities < 0 if sure is None else (identities < 0) & sure
+        for index in np.flatnonzero(new).tolist():
             track = _Track(self._born, boxes[index].copy(), np.zeros(4), stamp_s)
             self._born += 1
             self._tracks.append(track)

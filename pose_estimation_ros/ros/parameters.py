@@ -109,7 +109,14 @@ SPECS = (
         "iou_threshold", 0.45, "Overlap from which two detections are one person.", True, 0.0, 1.0
     ),
     Spec("max_persons", 32, "Most persons answered for in an image, best first.", True, 1, 256),
-    Spec("min_pose_score", 0.2, "Least mean joint score of a person.", True, 0.0, 1.0),
+    Spec(
+        "min_pose_score",
+        0.2,
+        "Least mean joint score of a person; somebody new also needs a `score` of 0.75 of it.",
+        True,
+        0.0,
+        1.0,
+    ),
     Spec(
         "detect_every", 10, "v3: frames from one look of the detector to the next.", True, 1, 1000
     ),

@@ -22,6 +22,8 @@ from pose_estimation_ros.engine import (
 )
 from pose_estimation_ros.engine.detection.base import DetectorOptions
 from pose_estimation_ros.engine.geometry import box_iou
+from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.engine.stages import CameraState, finish
 from pose_estimation_ros.engine.types import (
     DEPTH_BOX,
     DEPTH_DEPTH_IMAGE,
@@ -29,6 +31,9 @@ from pose_estimation_ros.engine.types import (
     TRACK_LOST,
     TRACK_NEW,
     TRACK_TRACKED,
+    Detections,
+    JointEstimates,
+    StageTimes,
 )
 
 WALL = np.full((540, 960, 3), 180, np.uint8)
@@ -255,3 +260,29 @@ def test_tracks_are_new_then_tracked_then_lost(
     assert lost and set(lost[0].track_ids) <= set(known.track_ids)
     assert np.isnan(lost[0].joints.xy).all() and (lost[0].joints.scores == 0).all()
     assert len(gone[-1]) == 0  # after the re-entry time they are forgotten
+
+
+def test_who_is_new_must_be_surer_than_who_is_known(embedded_models: Models) -> None:
+    """The score of a person is the detector's times the joints' mean, here 0.25."""
+    box = np.array([[100, 100, 200, 400]], np.float32)
+    xy = np.random.default_rng(0).uniform(box[0, :2], box[0, 2:], (1, 17, 2))
+    joints = JointEstimates(
+        xy.astype(np.float32), np.full((1, 17), 0.25, np.float32), np.zeros((1, 17), np.float32)
+    )
+
+    def published(detected: float, index: int, state: CameraState) -> list[int]:
+        result = finish(
+            *(_frame(WALL, index), "v4", Detections(box, np.array([detected], np.float32))),
+            *(joints, COCO17, embedded_models, state, options, StageTimes()),
+        )
+        assert result.poses.scores == pytest.approx([detected * 0.25] * len(result.poses))
+        return result.poses.track_ids.tolist()
+
+    options = PipelineOptions(min_pose_score=0.2)
+    state = CameraState(options)
+    answers = [published(score, index, state) for index, score in enumerate((0.5, 0.7, 0.5, 0.3))]
+    assert answers == [[], [0], [0], [0]]
+    options.tracking.enabled = False
+    assert published(0.3, 5, CameraState(options)) == [-1]
+    options = PipelineOptions(min_pose_score=0.0)
+    assert published(0.3, 6, CameraState(options)) == [0]

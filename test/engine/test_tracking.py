@@ -53,6 +53,17 @@ def test_no_track_is_claimed_twice() -> None:
     assert sorted(identities.tolist()) == [0, 1, 2]
 
 
+def test_who_is_unsure_carries_on_an_identity_and_begins_none() -> None:
+    tracker = Tracker(TrackingOptions())
+    unsure, sure = np.array([False]), np.array([True])
+    assert tracker.update(_boxes(100), 0.0, unsure)[0].tolist() == [-1]
+    assert not tracker.identities
+    assert tracker.update(_boxes(100), 0.1, sure)[0].tolist() == [0]
+    identities, states = tracker.update(_boxes(102, 300), 0.2, np.array([False, False]))
+    assert identities.tolist() == [0, -1] and states[0] == TRACK_TRACKED
+    assert tracker.identities == {0}
+
+
 def test_disabled_tracking_gives_no_identities() -> None:
     options = TrackingOptions(enabled=False)
     assert Tracker(options).update(_boxes(1, 2), 0.0)[0].tolist() == [-1, -1]

@@ -101,10 +101,12 @@ def test_a_bag_at_another_rate_keeps_its_stamps(
 ) -> None:
     """What is measured in the bag's time is the same at any rate: ages, identities, states."""
     bag = write_bag(tmp_path / "bag", scene_frames[:12], fps=15)
-    answers = _replay(rig, bag, 12, 0, "--rate", rate, pipeline="v4", every_frame=True)
+    # At its default the embedded detector sees somebody in the flag, too, in some of the images.
+    parameters = {"pipeline": "v4", "every_frame": True, "confidence_threshold": 0.55}
+    answers = _replay(rig, bag, 12, 0, "--rate", rate, **parameters)
     stamps = [_stamp_s(answer) for answer in answers]
     assert stamps == pytest.approx([1000 + index / 15 for index in range(12)])
-    assert {p.track_id for p in answers[-1].poses} == {p.track_id for p in answers[0].poses}
+    assert [{p.track_id for p in answer.poses} for answer in answers] == [{0, 1, 2}] * 12
     # By the node's clock, which is the bag's: no image came before it was taken or long after.
     # At tenfold speed several may have been taken by the time that one is looked at.
     assert all(-1 <= answer.times.age_at_receipt < 900 for answer in answers)

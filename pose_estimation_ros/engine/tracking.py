@@ -56,7 +56,7 @@ class Tracker:
         return {track.identity for track in self._tracks}
 
     def update(
-        self, boxes: FloatArray, stamp_s: float, sure: AnyArray | None = None
+        self, boxes: FloatArray, stamp_s: float, sure: AnyArray | bool = True
     ) -> tuple[IntArray, IntArray]:
         """Identities (n,) and states (n,) of the boxes (n, 4).
 
@@ -65,8 +65,8 @@ class Tracker:
         Args:
             boxes: of the persons in the frame.
             stamp_s: the frame's time.
-            sure: (n,) which boxes may be of somebody new; all where None. The others carry on
-                an identity or have none, -1 (Zhang et al., "ByteTrack", ECCV 2022).
+            sure: (n,) which boxes may be of somebody new, or whether all may. The others carry
+                on an identity or have none, -1 (Zhang et al., "ByteTrack", ECCV 2022).
         """
         n = len(boxes)
         if stamp_s < self._now_s:
@@ -83,8 +83,7 @@ class Tracker:
         for index, track in self._match(boxes, stamp_s):
             self._follow(track, boxes[index], stamp_s)
             identities[index] = track.identity
-        new = identities < 0 if sure is None else (identities < 0) & sure
-        for index in np.flatnonzero(new).tolist():
+        for index in np.flatnonzero((identities < 0) & sure).tolist():
             track = _Track(self._born, boxes[index].copy(), np.zeros(4), stamp_s)
             self._born += 1
             self._tracks.append(track)

@@ -5,7 +5,7 @@ ros2 launch pose_estimation_ros hybrid.launch.py image:=/camera/image_raw
 
 from launch import LaunchDescription
 
-from pose_estimation_ros.ros.launching import describe
+from pose_estimation_ros.ros.launch_description import describe
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -26,7 +26,8 @@ _PROCESS_TESTS = (ROOT / "test" / "ros", ROOT / "test" / "launch", ROOT / "test"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent in _PROCESS_TESTS and item.get_closest_marker("flaky") is None:
+        within = any(folder in item.path.parents for folder in _PROCESS_TESTS)
+        if within and item.get_closest_marker("flaky") is None:
             item.add_marker(pytest.mark.flaky(reruns=2))
 
 
@@ -42,7 +43,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def scene_frames() -> list:
     """Half a second of the bundled scene: three persons, BGR."""
-    from pose_estimation_ros.cli.scene import SceneSource
+    from pose_estimation_ros.cli.demo.scene import SceneSource
 
     return list(SceneSource(seconds=0.5).frames())
 
@@ -50,7 +51,7 @@ def scene_frames() -> list:
 @pytest.fixture(scope="session")
 def embedded_models():
     """The embedded detector and pose model, loaded once, over two workers."""
-    from pose_estimation_ros.models import EngineConfig, build_models
+    from pose_estimation_ros.model_zoo import EngineConfig, build_models
 
     models = build_models(EngineConfig(pipeline="v4", num_workers=2, runtime="onnxruntime"))
     models.load()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pose_estimation_ros.engine.pose.convnext import (
+from pose_estimation_ros.engine.networks.convnextpose import (
     Block,
     make_downsample_layers,
     take_bytes,

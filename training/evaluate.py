@@ -14,15 +14,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.accuracy import (
+from pose_estimation_ros.engine.pose.top_down import crop_enlarge
+from pose_estimation_ros.engine.runtimes import load_runtime
+from pose_estimation_ros.evaluation.accuracy import (
     Person,
     detection_accuracy,
     detection_ap,
     mean_oks,
     read_coco,
 )
-from pose_estimation_ros.engine.pose.top_down import crop_enlarge
-from pose_estimation_ros.engine.runtimes import load_runtime
 from training.data import (
     BOX_IN_CROP,
     CROP_SIDE,

@@ -20,9 +20,13 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, ExportedPose, load_checkpoint
+from pose_estimation_ros.engine.networks.convnextpose import (
+    ConvNeXtPose,
+    ExportedPose,
+    load_checkpoint,
+)
 from pose_estimation_ros.engine.pose.top_down import crop_enlarge
-from pose_estimation_ros.models.quantize import write_int8
+from pose_estimation_ros.model_zoo.conversion.quantize import write_int8
 from training.data import ENLARGE, default_cache, held_out
 from training.detector_net import DEFAULT_THRESHOLD, ExportedDetector, PersonDetector
 from training.evaluate import letterbox, tight

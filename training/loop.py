@@ -103,7 +103,7 @@ def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
 
 def normalise(images: Tensor, device: torch.device) -> Tensor:
     """uint8 RGB (n, h, w, 3) to a normalised float batch (n, 3, h, w), channels last."""
-    from pose_estimation_ros.engine.pose.convnext import IMAGENET_MEAN, IMAGENET_STD
+    from pose_estimation_ros.engine.networks.convnextpose import IMAGENET_MEAN, IMAGENET_STD
 
     x = images.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
     mean = torch.tensor(IMAGENET_MEAN, device=device).view(1, 3, 1, 1)

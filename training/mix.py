@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from pose_estimation_ros.engine.pose.convnext import read_state
+from pose_estimation_ros.engine.networks.convnextpose import read_state
 
 
 def mix(first: Path, second: Path, out: Path, share: float = 0.5) -> None:

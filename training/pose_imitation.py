@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose
+from pose_estimation_ros.engine.networks.convnextpose import ConvNeXtPose
 from training.features import Adapters
 from training.loop import normalise
 

@@ -20,7 +20,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, byte_statistics
+from pose_estimation_ros.engine.networks.convnextpose import ConvNeXtPose, byte_statistics
 from training.augment import plain_scenes
 from training.data import default_cache, held_out
 from training.detector_net import PersonDetector

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from pose_estimation_ros.engine.pose.convnext import read_state
+from pose_estimation_ros.engine.networks.convnextpose import read_state
 from training import loop, trainer
 from training.augment import compose, plain_scenes, whole_scene
 from training.crowd import Crowd

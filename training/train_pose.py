@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pose_estimation_ros.engine.pose.convnext import (
+from pose_estimation_ros.engine.networks.convnextpose import (
     ConvNeXtPose,
     ExportedPose,
     read_state,

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pose_estimation_ros.engine.errors import PoseEstimationError
-from pose_estimation_ros.engine.gpu import Gpu
-from pose_estimation_ros.models.manifest import packaged_manifest
-from pose_estimation_ros.models.share import version
-from pose_estimation_ros.ros import shared_memory
-from pose_estimation_ros.ros.bridge import why_unusable
-from pose_estimation_ros.ros.dds_profile import VARIABLES, is_configured, packaged_profiles
+from pose_estimation_ros.engine.execution.gpu import Gpu
+from pose_estimation_ros.errors import PoseEstimationError
+from pose_estimation_ros.io.cv_bridge_probe import why_unusable
+from pose_estimation_ros.model_zoo.manifest import packaged_manifest
+from pose_estimation_ros.resources import version
+from pose_estimation_ros.ros.dds import shared_memory
+from pose_estimation_ros.ros.dds.profile import VARIABLES, is_configured, packaged_profiles
 
 _OK, _NOTE, _FAIL = "ok", "note", "fail"
 _MARKS = {_OK: "ok  ", _NOTE: "note", _FAIL: "FAIL"}
@@ -222,8 +222,8 @@ def _cv_bridge() -> list[Finding]:
 def _running_nodes() -> list[Finding]:
     """What the nodes that run at present say of themselves, and what their topics look like."""
     try:
-        from pose_estimation_ros.ros.diagnostics import OK
-        from pose_estimation_ros.ros.listening import listen
+        from pose_estimation_ros.ros.health.diagnostics_listener import listen
+        from pose_estimation_ros.ros.health.status_report import OK
     except ImportError:
         return []  # said by the checks above
     heard = listen()

@@ -12,9 +12,20 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pose_estimation_ros.cli.case_pictures import draw_cases
-from pose_estimation_ros.cli.coco_files import read_annotations, read_json, write_text
-from pose_estimation_ros.cli.evaluation import (
+from pose_estimation_ros.cli._options import (
+    add_engine_arguments,
+    check_count,
+    engine_config,
+    engine_options,
+)
+from pose_estimation_ros.cli._progress import Progress
+from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.pipelines.stages import Models, PipelineOptions
+from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.engine.types import AnyArray, ByteArray, Frame, Image
+from pose_estimation_ros.errors import ConfigError, InputError, ModelError
+from pose_estimation_ros.evaluation.accuracy import Person
+from pose_estimation_ros.evaluation.coco import (
     Case,
     Predictions,
     case_of,
@@ -24,22 +35,11 @@ from pose_estimation_ros.cli.evaluation import (
     detection_figures,
     pose_figures,
 )
-from pose_estimation_ros.cli.evaluation_3d import evaluate_3d, has_3d, table_3d
-from pose_estimation_ros.cli.evaluation_table import table
-from pose_estimation_ros.cli.options import (
-    add_engine_arguments,
-    check_count,
-    engine_config,
-    engine_options,
-)
-from pose_estimation_ros.cli.progress import Progress
-from pose_estimation_ros.engine.accuracy import Person
-from pose_estimation_ros.engine.cancel import CancelToken
-from pose_estimation_ros.engine.errors import ConfigError, InputError, ModelError
-from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.engine.stages import Models, PipelineOptions
-from pose_estimation_ros.engine.types import AnyArray, ByteArray, Frame, Image
-from pose_estimation_ros.models.assembly import build_models, build_pipeline
+from pose_estimation_ros.evaluation.coco_files import read_annotations, read_json, write_text
+from pose_estimation_ros.evaluation.mpjpe import evaluate_3d, has_3d, table_3d
+from pose_estimation_ros.evaluation.report.case_pictures import draw_cases
+from pose_estimation_ros.evaluation.report.tables import table
+from pose_estimation_ros.model_zoo.engine_builder import build_models, build_pipeline
 
 _LOWEST = 0.02  # score of the detections that count for their AP
 _MOST = 256
@@ -117,7 +117,9 @@ def _run_3d(args: argparse.Namespace, listing: dict[str, Any]) -> int:
     models = build_models(engine_config(args))
     try:
         models.load()
-        figures = evaluate_3d(models, listing, image_ids, images.image)
+        progress = Progress("images", len(image_ids))
+        figures = evaluate_3d(models, listing, image_ids, images.image, progress.show)
+        progress.close()
     finally:
         models.close()
     print(json.dumps(figures, indent=2) if args.json else table_3d(figures))

@@ -10,8 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pose_estimation_ros.engine.errors import PoseEstimationError
-from pose_estimation_ros.models.share import version
+from pose_estimation_ros.errors import PoseEstimationError
+from pose_estimation_ros.resources import version
 
 # Name -> what it does. Each is a module of this folder with add_arguments(parser) and
 # run(args) -> exit code; only the module of the command in use is imported.
@@ -25,6 +25,8 @@ COMMANDS = {
     "models": "list the models and check their files",
     "doctor": "check this machine: middleware, runtimes, models",
 }
+# Commands that are folders.
+_MODULES = {name: f"{name}.command" for name in ("bag", "bench", "compare", "demo")}
 _INTERRUPTED = 130
 _FULL = "the disk is full: free some space, or write elsewhere"
 
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, what in COMMANDS.items():
         sub = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
         if name == chosen:
-            module = importlib.import_module(f"pose_estimation_ros.cli.{name}")
+            module = importlib.import_module(f"pose_estimation_ros.cli.{_MODULES.get(name, name)}")
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
     args = parser.parse_args(argv)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.cli.progress import Progress
-from pose_estimation_ros.engine.errors import ModelError
-from pose_estimation_ros.models.manifest import ModelEntry, packaged_manifest
+from pose_estimation_ros.cli._progress import Progress
+from pose_estimation_ros.errors import ModelError
+from pose_estimation_ros.model_zoo.manifest import ModelEntry, packaged_manifest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +101,7 @@ def _entry(name: str) -> ModelEntry:
 
 
 def _info(args: argparse.Namespace) -> int:
-    from pose_estimation_ros.models.records import read_records
+    from pose_estimation_ros.model_zoo.provenance import read_records
 
     entry = packaged_manifest().find(args.model)
     path = Path(args.model).expanduser() if entry is None else entry.path
@@ -134,7 +134,7 @@ def _print_tensors(path: Path) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    from pose_estimation_ros.models.fetch import fetch
+    from pose_estimation_ros.model_zoo.fetch import fetch
 
     failed = 0
     for entry in [_entry(name) for name in args.names]:
@@ -175,7 +175,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from pose_estimation_ros.models.converter import ModelConverter
+    from pose_estimation_ros.model_zoo.conversion.batch import ModelConverter
 
     formats = [name.strip() for name in args.to.split(",") if name.strip()]
     converter = ModelConverter(args.files, args.out)

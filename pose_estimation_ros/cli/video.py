@@ -11,24 +11,24 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.cli.interrupt import Interruption
-from pose_estimation_ros.cli.options import add_engine_arguments, build_engine, check_count
-from pose_estimation_ros.cli.pictures import write_picture
-from pose_estimation_ros.cli.prefetch import prefetched
-from pose_estimation_ros.cli.progress import Progress
-from pose_estimation_ros.cli.records import (
+from pose_estimation_ros.cli._interrupt import Interruption
+from pose_estimation_ros.cli._options import add_engine_arguments, build_engine, check_count
+from pose_estimation_ros.cli._progress import Progress
+from pose_estimation_ros.engine.drawing import draw_label, draw_poses
+from pose_estimation_ros.engine.execution.latency import summarise
+from pose_estimation_ros.engine.types import ByteArray, Frame, Image, PoseResult
+from pose_estimation_ros.errors import ConfigError, InputError
+from pose_estimation_ros.io.images import write_picture
+from pose_estimation_ros.io.pose_records import (
     Identities,
     as_json,
     coco_rows,
     from_json,
     read_records,
 )
-from pose_estimation_ros.cli.sources import CameraSource, ImagesSource, VideoWriter, open_frames
-from pose_estimation_ros.engine.drawing import draw_label, draw_poses
-from pose_estimation_ros.engine.errors import ConfigError, InputError
-from pose_estimation_ros.engine.metrics import summarise
-from pose_estimation_ros.engine.types import ByteArray, Frame, Image, PoseResult
-from pose_estimation_ros.models.assembly import Pipeline
+from pose_estimation_ros.io.prefetch import prefetched
+from pose_estimation_ros.io.video import CameraSource, ImagesSource, VideoWriter, open_frames
+from pose_estimation_ros.model_zoo.engine_builder import Pipeline
 
 _WARM_UP = 30  # frames of an earlier run that are seen again, to find its persons
 

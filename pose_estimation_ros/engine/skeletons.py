@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pose_estimation_ros.engine.errors import ModelError
+from pose_estimation_ros.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)

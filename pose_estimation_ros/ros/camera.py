@@ -17,32 +17,32 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 
-from pose_estimation_ros.engine.cancel import CancelToken
-from pose_estimation_ros.engine.errors import CancelledError, InputError, ModelError
-from pose_estimation_ros.engine.mailbox import Mailboxes
-from pose_estimation_ros.engine.stages import Models
+from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.execution.mailbox import Mailboxes
+from pose_estimation_ros.engine.pipelines.stages import Models
 from pose_estimation_ros.engine.types import Frame, Image
-from pose_estimation_ros.models.assembly import Pipeline
-from pose_estimation_ros.msg import PoseArray
-from pose_estimation_ros.ros import dds_profile
-from pose_estimation_ros.ros.arrivals import Arrivals
-from pose_estimation_ros.ros.camera_report import CameraReporter
-from pose_estimation_ros.ros.camera_settings import OUT, CameraSettings, every_one, newest_only
-from pose_estimation_ros.ros.diagnostics import STALE, WARN
-from pose_estimation_ros.ros.executor import SlowCallbackGroup
-from pose_estimation_ros.ros.images import (
+from pose_estimation_ros.errors import CancelledError, InputError, ModelError
+from pose_estimation_ros.io.image_messages import (
     MAX_PIXELS,
     to_image,
     to_image_compressed,
 )
+from pose_estimation_ros.model_zoo.engine_builder import Pipeline
+from pose_estimation_ros.msg import PoseArray
+from pose_estimation_ros.ros.camera_info_and_depth import SideInputs, seconds
+from pose_estimation_ros.ros.camera_settings import OUT, CameraSettings, every_one, newest_only
+from pose_estimation_ros.ros.dds import profile as dds_profile
+from pose_estimation_ros.ros.executor import SlowCallbackGroup
+from pose_estimation_ros.ros.frame_timing import Rhythm
+from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
+from pose_estimation_ros.ros.health.camera_status import CameraReporter
+from pose_estimation_ros.ros.health.image_loss import Arrivals
+from pose_estimation_ros.ros.health.no_output import Situation, Subscription
+from pose_estimation_ros.ros.health.status_report import STALE, WARN
 from pose_estimation_ros.ros.logs import Throttle
-from pose_estimation_ros.ros.messages import PoseArrayBuilder
-from pose_estimation_ros.ros.rhythm import Rhythm
-from pose_estimation_ros.ros.side_inputs import SideInputs, seconds
-from pose_estimation_ros.ros.silence import Situation, Subscription
-from pose_estimation_ros.ros.statistics import CameraStatistics
-from pose_estimation_ros.ros.transforms import TransformPublisher
-from pose_estimation_ros.ros.visuals import Visuals
+from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder
+from pose_estimation_ros.ros.outputs.transforms import TransformPublisher
+from pose_estimation_ros.ros.outputs.visualisation import Visuals
 
 _JITTER_S = 0.1
 _REPEAT_S = 10.0

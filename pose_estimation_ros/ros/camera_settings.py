@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from pose_estimation_ros.ros.interop import AnnotationMessages, DetectionMessages
+from pose_estimation_ros.ros.outputs.foreign_messages import AnnotationMessages, DetectionMessages
 
 OUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
 

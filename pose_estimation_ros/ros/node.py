@@ -15,17 +15,17 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
-from pose_estimation_ros.engine.cancel import CancelToken
-from pose_estimation_ros.engine.errors import PoseEstimationError
-from pose_estimation_ros.engine.hybrid import HybridOptions
-from pose_estimation_ros.engine.mailbox import Mailboxes
-from pose_estimation_ros.engine.memory import return_free_memory
-from pose_estimation_ros.engine.stages import Models, PipelineOptions
-from pose_estimation_ros.models.assembly import build_models, build_pipeline
+from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.execution.mailbox import Mailboxes
+from pose_estimation_ros.engine.execution.memory import return_free_memory
+from pose_estimation_ros.engine.pipelines.hybrid import HybridOptions
+from pose_estimation_ros.engine.pipelines.stages import Models, PipelineOptions
+from pose_estimation_ros.errors import PoseEstimationError
+from pose_estimation_ros.model_zoo.engine_builder import build_models, build_pipeline
 from pose_estimation_ros.ros import parameters
 from pose_estimation_ros.ros.camera import Camera, Job
+from pose_estimation_ros.ros.health.process_monitor import ProcessMonitor
 from pose_estimation_ros.ros.logs import forward_logs
-from pose_estimation_ros.ros.process import ProcessMonitor
 
 NODE_NAME = "pose_estimation"
 _DIAGNOSTICS_S = 1.0

@@ -17,13 +17,13 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from pose_estimation_ros.engine.errors import ConfigError
-from pose_estimation_ros.engine.hybrid import HybridOptions
+from pose_estimation_ros.engine.pipelines.hybrid import HybridOptions
+from pose_estimation_ros.engine.pipelines.stages import PipelineOptions
 from pose_estimation_ros.engine.runtimes import PRECISIONS, RUNTIMES
-from pose_estimation_ros.engine.stages import PipelineOptions
-from pose_estimation_ros.models.assembly import PIPELINES, EngineConfig
+from pose_estimation_ros.errors import ConfigError
+from pose_estimation_ros.io.image_messages import MAX_PIXELS
+from pose_estimation_ros.model_zoo.engine_builder import PIPELINES, EngineConfig
 from pose_estimation_ros.ros.camera_settings import CameraSettings
-from pose_estimation_ros.ros.images import MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)

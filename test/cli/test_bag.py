@@ -27,7 +27,7 @@ _bag = partial(call, "bag")
 
 @pytest.fixture(scope="module")
 def frames() -> list:
-    from pose_estimation_ros.cli.scene import SceneSource
+    from pose_estimation_ros.cli.demo.scene import SceneSource
 
     return list(SceneSource(width=480, height=270, seconds=FRAMES / 30).frames())
 
@@ -85,10 +85,10 @@ def test_the_messages_are_those_of_the_node(frames: list, embedded_models) -> No
     from rclpy.serialization import deserialize_message
     from std_msgs.msg import Header
 
-    from pose_estimation_ros.cli.bag_messages import pose_array
     from pose_estimation_ros.engine import Frame, Image, PipelineOptions
-    from pose_estimation_ros.models import build_pipeline
-    from pose_estimation_ros.ros.messages import PoseArrayBuilder
+    from pose_estimation_ros.io.bags.messages import pose_array
+    from pose_estimation_ros.model_zoo import build_pipeline
+    from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder
 
     result = build_pipeline("v4", embedded_models, PipelineOptions()).process(
         Frame(Image(frames[0]))
@@ -183,7 +183,7 @@ def test_bad_input_is_named_in_one_line(recording: Path, frames: list, tmp_path:
 def test_unusable_images_are_counted_not_fatal(frames: list, tmp_path: Path) -> None:
     from rosbags.rosbag2 import StoragePlugin, Writer
 
-    from pose_estimation_ros.cli.bags import typestore
+    from pose_estimation_ros.io.bags.writer import typestore
 
     with Writer(tmp_path / "in", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         place = writer.add_connection("/image", IMAGE, typestore=typestore())

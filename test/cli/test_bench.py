@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pose_estimation_ros.cli.bench_against import alternate
-from pose_estimation_ros.cli.bench_engine import prepared_frames
+from pose_estimation_ros.cli.bench.engine import prepared_frames
+from pose_estimation_ros.cli.bench.mediapipe import alternate
 from pose_estimation_ros.cli.main import main
 
 
@@ -49,7 +49,7 @@ def test_the_engines_figures(tmp_path: Path) -> None:
 
 
 def test_the_nodes_figures() -> None:
-    from pose_estimation_ros.cli.bench_node import NodeBench, bare_node_rss_mb
+    from pose_estimation_ros.cli.bench.node import NodeBench, bare_node_rss_mb
 
     bare = bare_node_rss_mb((320, 240))
     with NodeBench("v3", 1, (320, 240), "onnxruntime") as bench:

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from paths import ROOT
 
 from pose_estimation_ros.cli.main import COMMANDS
 
@@ -25,8 +26,8 @@ def _run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short video of the bundled scene."""
-    from pose_estimation_ros.cli.scene import SceneSource
-    from pose_estimation_ros.cli.sources import VideoWriter
+    from pose_estimation_ros.cli.demo.scene import SceneSource
+    from pose_estimation_ros.io.video import VideoWriter
 
     path = tmp_path_factory.mktemp("clip") / "scene.mp4"
     source = SceneSource(seconds=0.4)
@@ -42,7 +43,7 @@ def test_every_command_has_help(command: str) -> None:
 
 
 def test_version_is_that_of_package_xml() -> None:
-    text = (Path(__file__).parents[2] / "package.xml").read_text()
+    text = (ROOT / "package.xml").read_text()
     assert f"<version>{_run('--version').stdout.strip()}</version>" in text
 
 

@@ -17,15 +17,15 @@ import pytest
 from calls import call
 from recordings import IMAGE, write_bag
 
-from pose_estimation_ros.cli import report_svg
-from pose_estimation_ros.cli.comparison import (
+from pose_estimation_ros.cli.main import main
+from pose_estimation_ros.evaluation.comparison import (
     Need,
     advise,
     expected_p95_ms,
     jitter,
     tracking,
 )
-from pose_estimation_ros.cli.main import main
+from pose_estimation_ros.evaluation.report import svg as report_svg
 
 FRAMES = 10
 
@@ -35,7 +35,7 @@ _compare = partial(call, "compare")
 
 @pytest.fixture(scope="module")
 def frames() -> list:
-    from pose_estimation_ros.cli.scene import SceneSource
+    from pose_estimation_ros.cli.demo.scene import SceneSource
 
     return list(SceneSource(width=480, height=270, seconds=FRAMES / 30).frames())
 

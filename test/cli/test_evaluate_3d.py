@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from calls import call
 
-from pose_estimation_ros.cli.evaluation_3d import align, errors_mm, figures_3d
 from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.evaluation.mpjpe import align, errors_mm, figures_3d
 
 RNG = np.random.default_rng(0)
 EVERY = np.ones(17, bool)

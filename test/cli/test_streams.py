@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_estimation_ros.cli.prefetch import newest
-from pose_estimation_ros.cli.sources import CameraSource, VideoWriter
-from pose_estimation_ros.engine.errors import InputError
+from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.prefetch import newest
+from pose_estimation_ros.io.video import CameraSource, VideoWriter
 
 FPS, SECONDS, SIDE = 30, 14, 64
 PACKET = 7 * 188  # as much of an MPEG transport stream as goes into one datagram

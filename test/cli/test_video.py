@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from calls import call
 
-from pose_estimation_ros.cli.prefetch import prefetched
-from pose_estimation_ros.cli.records import from_json
-from pose_estimation_ros.cli.sources import VideoSource, VideoWriter
+from pose_estimation_ros.io.pose_records import from_json
+from pose_estimation_ros.io.prefetch import prefetched
+from pose_estimation_ros.io.video import VideoSource, VideoWriter
 
 FRAMES = 12
 
@@ -31,7 +31,7 @@ def _lines(path: Path) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def frames() -> list:
-    from pose_estimation_ros.cli.scene import SceneSource
+    from pose_estimation_ros.cli.demo.scene import SceneSource
 
     return list(SceneSource(width=480, height=270, seconds=FRAMES / 30).frames())
 
@@ -175,7 +175,7 @@ def test_a_full_disk_leaves_a_video_that_plays(tmp_path: Path) -> None:
     mount = ["mount", "-t", "tmpfs", "-o", "size=11m", "tmpfs", str(tmp_path)]
     if subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("no small disk can be mounted here")
-    from pose_estimation_ros.engine.errors import InputError
+    from pose_estimation_ros.errors import InputError
 
     noise = np.random.default_rng(0)
     try:

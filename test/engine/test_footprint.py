@@ -19,7 +19,7 @@ from pose_estimation_ros.engine import (
     V3Pipeline,
     V4Pipeline,
 )
-from pose_estimation_ros.engine.detection.base import DetectorOptions
+from pose_estimation_ros.engine.detection.detector import DetectorOptions
 
 FULL_HD = (1920, 1080)
 KINDS = pytest.mark.parametrize("kind", [V3Pipeline, V4Pipeline])
@@ -60,9 +60,9 @@ def test_a_program_may_just_end() -> None:
     """Also while V3's detector looks at the last frame in the background."""
     code = """
 import numpy as np
-from pose_estimation_ros.cli.scene import SceneSource
+from pose_estimation_ros.cli.demo.scene import SceneSource
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions, V3Pipeline
-from pose_estimation_ros.models import EngineConfig, build_models
+from pose_estimation_ros.model_zoo import EngineConfig, build_models
 pixels = next(SceneSource(960, 540, 30, 1, 3).frames())
 models = build_models(EngineConfig(runtime="onnxruntime", detector_size=1280))  # takes long
 pipeline = V3Pipeline(models, PipelineOptions(detect_every=1))
@@ -77,11 +77,11 @@ def test_the_runtime_gives_its_memory_back() -> None:
     """What 18 persons took is free again; a part of it without being asked for."""
     code = """
 import numpy as np
-from pose_estimation_ros.cli.scene import SceneSource
+from pose_estimation_ros.cli.demo.scene import SceneSource
 from pose_estimation_ros.engine import CancelToken, Frame, Image
-from pose_estimation_ros.engine.metrics import resident_mb
-from pose_estimation_ros.engine.memory import return_free_memory
-from pose_estimation_ros.models import EngineConfig, build_models
+from pose_estimation_ros.engine.execution.latency import resident_mb
+from pose_estimation_ros.engine.execution.memory import return_free_memory
+from pose_estimation_ros.model_zoo import EngineConfig, build_models
 frame = Frame(Image(next(SceneSource(640, 480, persons=18).frames())), 0.0)
 models = build_models(EngineConfig(runtime="onnxruntime"))
 models.load()

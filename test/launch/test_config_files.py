@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from paths import ROOT
 
-from pose_estimation_ros.models.assembly import PIPELINES
+from pose_estimation_ros.model_zoo.engine_builder import PIPELINES
 from pose_estimation_ros.ros.parameters import SPECS, refusal
 
-FOLDER = Path(__file__).resolve().parents[2] / "config"
+FOLDER = ROOT / "config"
 FILES = sorted(FOLDER.glob("*.yaml"))
 PRESETS = sorted((FOLDER / "presets").glob("*.yaml"))
 USE_CASES = {"fitness", "surveillance", "sports", "vr", "gaming", "corporate", "cloud"}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-from pose_estimation_ros.ros import dds_profile
+from pose_estimation_ros.ros.dds import profile as dds_profile
 
 launch = pytest.importorskip("launch", reason="launch is not installed (it comes with ROS 2)")
 pytest.importorskip("launch_ros", reason="launch_ros is not installed (it comes with ROS 2)")
 
-FOLDER = Path(__file__).resolve().parents[2] / "launch"
+FOLDER = ROOT / "launch"
 
 
 @pytest.mark.parametrize("pipeline", ["v3", "v4", "hybrid"])

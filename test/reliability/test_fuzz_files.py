@@ -16,12 +16,12 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rows import row
 from test_fuzz_images import damaged
 
-from pose_estimation_ros.cli.bag_reader import BagReader
-from pose_estimation_ros.cli.bags import typestore
-from pose_estimation_ros.engine.errors import InputError, PoseEstimationError
 from pose_estimation_ros.engine.runtimes import load_runtime
-from pose_estimation_ros.models.manifest import Manifest, packaged_manifest
-from pose_estimation_ros.ros.images import to_image
+from pose_estimation_ros.errors import InputError, PoseEstimationError
+from pose_estimation_ros.io.bags.reader import BagReader
+from pose_estimation_ros.io.bags.writer import typestore
+from pose_estimation_ros.io.image_messages import to_image
+from pose_estimation_ros.model_zoo.manifest import Manifest, packaged_manifest
 
 AREA = "Fuzzing"
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from paths import SUPPORT
 from rows import full_or, row
 from stage import Stage, open_stage, wait_for
 
 AREA = "The machine around the node"
-HERE = Path(__file__).resolve().parent
 
 AHEAD = row(
     AREA,
@@ -39,7 +39,7 @@ def test_the_system_clock_jumps(
 ) -> None:
     library, offset = tmp_path / "clock.so", tmp_path / "offset"
     command = [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", str(library)]
-    subprocess.run([*command, str(HERE / "clock.c"), "-ldl", "-lpthread"], check=True)
+    subprocess.run([*command, str(SUPPORT / "clock.c"), "-ldl", "-lpthread"], check=True)
     _set(offset, 0)
     preload = ["env", f"LD_PRELOAD={library}", f"CLOCK_OFFSET={offset}", _executable()]
     with open_stage(name, tmp_path, scene_frames, command=preload) as stage:
@@ -148,7 +148,7 @@ def test_a_flood_of_large_images(flooded: Stage) -> None:
     flooded.good()
     began, poses = flooded.watcher.fresh_status(), len(flooded.poses)
     with flooded.never_silent() as silence:
-        command = [sys.executable, str(HERE / "flood.py"), "500", str(seconds)]
+        command = [sys.executable, str(SUPPORT / "flood.py"), "500", str(seconds)]
         command += ["--ros-args", "-r", f"__ns:={flooded.namespace}"]
         floods = [flooded.rig.start(command, "flood") for _ in range(2)]
         time.sleep(seconds / 2)

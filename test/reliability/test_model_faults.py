@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from paths import SUPPORT
 from rows import FULL, Row, full_or, row
 from stage import Stage, open_stage, wait_for
 
-from pose_estimation_ros.models.manifest import packaged_manifest
+from pose_estimation_ros.model_zoo.manifest import packaged_manifest
 
 AREA = "Models that fail under the running node"
-FAULTY = [sys.executable, str(Path(__file__).resolve().parent / "faulty_node.py")]
+FAULTY = [sys.executable, str(SUPPORT / "faulty_node.py")]
 TIMEOUT_S = 2.0
 
 

@@ -12,20 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 from rows import row
 
-from pose_estimation_ros.cli.bag_limits import LARGEST_CHUNK
-from pose_estimation_ros.cli.bag_reader import BagReader
-from pose_estimation_ros.engine.errors import InputError, PoseEstimationError
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.runtimes import load_runtime
-from pose_estimation_ros.engine.runtimes.base import LARGEST_MODEL
-from pose_estimation_ros.models import fetch
-from pose_estimation_ros.models.atomic import replacing
-from pose_estimation_ros.models.manifest import ModelEntry
+from pose_estimation_ros.engine.runtimes.runtime import LARGEST_MODEL
+from pose_estimation_ros.errors import InputError, PoseEstimationError
+from pose_estimation_ros.io.atomic_file import replacing
+from pose_estimation_ros.io.bags.chunk_limits import LARGEST_CHUNK
+from pose_estimation_ros.io.bags.reader import BagReader
+from pose_estimation_ros.model_zoo import fetch
+from pose_estimation_ros.model_zoo.manifest import ModelEntry
 
 AREA = "Security"
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "pose_estimation_ros"
 
 CODE = row(

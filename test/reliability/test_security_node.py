@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from paths import ROOT
 from processes import open_rig
 from rows import row
 from stage import Stage, open_stage, wait_for
 
 AREA = "Security"
-POLICY = Path(__file__).resolve().parents[2] / "config" / "pose_estimation.policy.xml"
+POLICY = ROOT / "config" / "pose_estimation.policy.xml"
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose_estimation_ros.engine.cancel import CancelToken
+from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.execution.workers import WorkerPool
+from pose_estimation_ros.engine.pipelines.stages import Models, PipelineOptions
 from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.engine.stages import Models, PipelineOptions
+from pose_estimation_ros.engine.tracking.id_switches import SwitchCounter
 from pose_estimation_ros.engine.types import JointEstimates, Poses
-from pose_estimation_ros.engine.workers import WorkerPool
-from pose_estimation_ros.ros.arrivals import Arrivals
-from pose_estimation_ros.ros.budget import MemoryBudget
-from pose_estimation_ros.ros.dds_profile import defaults, is_configured, packaged_profiles
-from pose_estimation_ros.ros.switches import SwitchCounter
+from pose_estimation_ros.ros.dds.profile import defaults, is_configured, packaged_profiles
+from pose_estimation_ros.ros.health.image_loss import Arrivals
+from pose_estimation_ros.ros.health.memory_budget import MemoryBudget
 
 
 def _poses(*persons: tuple[int, float]) -> Poses:

@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths import SUPPORT
 from pose_estimation_ros.msg import PersonPose, PoseArray
 from processes import Rig
 from replay import write_bag
-
-HERE = Path(__file__).resolve().parent
 
 
 def _replay(
@@ -20,7 +19,7 @@ def _replay(
     """Plays a bag with simulated time to a fresh node; its answers, at least so many."""
     rig.client.poses.clear()
     node = rig.start_node(use_sim_time=True, **parameters)
-    command = [sys.executable, str(HERE / "replay.py"), str(bag), *options]
+    command = [sys.executable, str(SUPPORT / "replay.py"), str(bag), *options]
     player = rig.start([*command, "--ros-args", "-r", f"__ns:={rig.namespace}"], f"replay-{run}")
     rig.client.spin_until(lambda: not player.running and len(rig.client.poses) >= frames, 120)
     assert player.wait() == 0, player.output
@@ -54,7 +53,7 @@ def test_a_bag_gives_the_same_poses_twice(rig: Rig, scene_frames: list, tmp_path
 
 def _clip(path: Path, start: int, end: int) -> list:
     """Frames of a video."""
-    from pose_estimation_ros.cli.sources import VideoSource
+    from pose_estimation_ros.io.video import VideoSource
 
     return list(itertools.islice(VideoSource(str(path)).frames(), start, end))
 

@@ -10,7 +10,7 @@ from processes import Process, Rig
 
 
 def _start_named_camera(rig: Rig, name: str) -> Process:
-    command = [sys.executable, "-m", "pose_estimation_ros.cli.play", "--seconds", "90"]
+    command = [sys.executable, "-m", "pose_estimation_ros.cli.demo.player", "--seconds", "90"]
     # A rate that two cores keep up with: else who is left alone gains what the other took.
     command += ["--prepared", "--size", "640x480", "--persons", "1", "--rate", "15"]
     return rig.start([*command, "--ros-args", "-r", f"__ns:={rig.namespace}/{name}"], name)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from paths import ROOT
 from processes import Rig
 from slow_models import slow_pose_model
 from std_srvs.srv import Trigger
@@ -119,5 +120,5 @@ def test_deactivation_frees_the_cpu_and_cleanup_the_memory(rig: Rig) -> None:
 
 
 def _embedded() -> list[Path]:
-    folder = Path(__file__).resolve().parents[2] / "models"
+    folder = ROOT / "models"
     return [folder / "person_detector.onnx", folder / "convnextpose_xs_coco17.onnx"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from pathlib import Path
 
+from paths import ROOT
 from processes import Rig
 from rclpy.node import NodeNameNonExistentError
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = ROOT / "README.md"
 # What every managed rclpy node has.
 _STANDARD = re.compile(r"parameter|/rosout|/clock|transition_event|logger_levels|type_description")
 _LIFECYCLE = re.compile(r"/(change_state|get_state|get_available_\w+|get_transition_graph)$")

@@ -3,14 +3,13 @@
 import hashlib
 import json
 import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import SHARED
 
 cv2 = pytest.importorskip("cv2")
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 DATA = SHARED / "data"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"no {DATA}")
 NEAR_BITS = 6  # of 64; recompressed copies of one photograph differ in fewer

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +9,13 @@ import pytest
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("cv2")
 
+from paths import ROOT  # noqa: E402
+
 from pose_estimation_ros.cli.main import main  # noqa: E402
 from pose_estimation_ros.engine.pose.top_down import crop_enlarge  # noqa: E402
 from pose_estimation_ros.engine.runtimes import load_runtime  # noqa: E402
 from training import data, evaluate  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
 MODELS = ROOT / "models"
 DETECTORS = [MODELS / "person_detector.onnx", MODELS / "person_detector_int8.onnx"]

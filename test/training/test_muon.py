@@ -33,7 +33,7 @@ def test_the_nearest_orthogonal_matrix_keeps_the_directions() -> None:
 
 
 def test_which_parameters_are_matrices() -> None:
-    from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose
+    from pose_estimation_ros.engine.networks.convnextpose import ConvNeXtPose
 
     network = ConvNeXtPose("XS", 17)
     matrices = {name for name, value in network.named_parameters() if is_matrix(name, value)}

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 onnx = pytest.importorskip("onnx")
 
-from pose_estimation_ros.engine.pose.convnext import ConvNeXtPose, load_checkpoint  # noqa: E402
+from pose_estimation_ros.engine.networks.convnextpose import ConvNeXtPose, load_checkpoint  # noqa: E402
 from training import detector_net, export, recover, train_pose  # noqa: E402
 
 

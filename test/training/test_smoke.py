@@ -171,7 +171,7 @@ def test_pose_learns_resumes_and_exports(data, tmp_path):
     entropy = losses(out, "entropy")
     assert len(entropy) == 8
     assert np.isfinite(entropy).all()
-    from pose_estimation_ros.engine.pose.convnext import ExportedPose, load_checkpoint
+    from pose_estimation_ros.engine.networks.convnextpose import ExportedPose, load_checkpoint
 
     network = load_checkpoint(last, 17)
     path = tmp_path / "pose.onnx"

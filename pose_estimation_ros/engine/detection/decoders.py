@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pose_estimation_ros.engine.errors import ModelError
 from pose_estimation_ros.engine.types import AnyArray
+from pose_estimation_ros.errors import ModelError
 
 Decoder = Callable[[Sequence[AnyArray], int, int], tuple[AnyArray, AnyArray]]
 

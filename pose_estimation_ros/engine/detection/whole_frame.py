@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pose_estimation_ros.engine.detection.base import DetectorOptions
+from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.types import Detections, FloatArray, Image
 
 

@@ -7,7 +7,6 @@ import threading
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.detection.base import DetectorOptions
 from pose_estimation_ros.engine.detection.decoders import (
     choose_decoder,
     decode_labelled,
@@ -15,16 +14,23 @@ from pose_estimation_ros.engine.detection.decoders import (
     decode_yolox,
     decode_yolox_px,
 )
-from pose_estimation_ros.engine.errors import ModelError
+from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.geometry import (
     LETTERBOX_GREY,
     Anchor,
     Letterbox,
     LetterboxTransform,
 )
+from pose_estimation_ros.engine.preprocessing import (
+    IMAGENET,
+    RAW_BGR,
+    UNIT,
+    ImageInput,
+    Normalisation,
+)
 from pose_estimation_ros.engine.runtimes import Runtime
-from pose_estimation_ros.engine.tensors import IMAGENET, RAW_BGR, UNIT, ImageInput, Normalisation
 from pose_estimation_ros.engine.types import AnyArray, Detections, FloatArray, Image
+from pose_estimation_ros.errors import ModelError
 
 DEFAULT_SIZE = 320
 _CANDIDATES = 300

@@ -7,11 +7,11 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.errors import ModelError
 from pose_estimation_ros.engine.geometry import CameraModel, crop_affine, crop_boxes
+from pose_estimation_ros.engine.preprocessing import IMAGENET, ImageInput
 from pose_estimation_ros.engine.runtimes import Runtime
-from pose_estimation_ros.engine.tensors import IMAGENET, ImageInput
 from pose_estimation_ros.engine.types import DEPTH_BOX, DEPTH_ROOTNET, FloatArray, Image
+from pose_estimation_ros.errors import ModelError
 
 # A person's box, made square and enlarged, is taken to span 2 m x 2 m: the k of RootNet.
 # Source: Moon et al., "Camera Distance-aware Top-down Approach", ICCV 2019, section 4.2.

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.errors import ModelError
 from pose_estimation_ros.engine.geometry import crop_affine, crop_boxes, crop_to_image
-from pose_estimation_ros.engine.pose.decode import choose_pose_head
+from pose_estimation_ros.engine.pose.decoders import choose_pose_head
+from pose_estimation_ros.engine.preprocessing import IMAGENET, ImageInput
 from pose_estimation_ros.engine.runtimes import Runtime
 from pose_estimation_ros.engine.skeletons import SKELETONS, Skeleton, skeleton_of_size
-from pose_estimation_ros.engine.tensors import IMAGENET, ImageInput
 from pose_estimation_ros.engine.types import ByteArray, FloatArray, Image, JointEstimates
+from pose_estimation_ros.errors import ModelError
 
 # How much larger than the box the crop is, where the model does not say: as published.
 CROP_ENLARGE = 1.25

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from pose_estimation_ros.engine.errors import ConfigError, ModelError
-from pose_estimation_ros.engine.runtimes.base import Cores, Runtime, TensorSpec, check_file
+from pose_estimation_ros.engine.runtimes.runtime import Cores, Runtime, TensorSpec, check_file
+from pose_estimation_ros.errors import ConfigError, ModelError
 
 __all__ = [
     "PRECISIONS",
@@ -59,7 +59,7 @@ def installed_for(path: Path) -> list[str]:
     able = runtimes_for(path)
     found = []
     if "onnxruntime" in able:
-        from pose_estimation_ros.engine.runtimes.onnx import installed_providers
+        from pose_estimation_ros.engine.runtimes.onnx_runtime import installed_providers
 
         found += installed_providers()
     for name, library in _LIBRARIES.items():
@@ -93,7 +93,7 @@ def load_runtime(
         candidates = installed_for(path)
         runtime = able[0] if not candidates else candidates[0]
         if len(candidates) > 1:
-            from pose_estimation_ros.engine.runtimes.choice import fastest
+            from pose_estimation_ros.engine.runtimes.selection import fastest
 
             runtime = fastest(path, candidates, cores, precision)
     if runtime not in able:
@@ -105,17 +105,17 @@ def open_with(path: Path, runtime: str, cores: Cores, precision: str = "f32") ->
     """Loads a file with a runtime that reads it; raises as load_runtime does."""
     # Each runtime costs tens of megabytes, so only the one in use is imported.
     if runtime == "openvino":
-        from pose_estimation_ros.engine.runtimes.openvino import OpenVinoRuntime
+        from pose_estimation_ros.engine.runtimes.openvino_runtime import OpenVinoRuntime
 
         return OpenVinoRuntime(path, cores, precision)
     if runtime == "tflite":
-        from pose_estimation_ros.engine.runtimes.tflite import TfliteRuntime
+        from pose_estimation_ros.engine.runtimes.tflite_runtime import TfliteRuntime
 
         return TfliteRuntime(path, cores.threads)
     if runtime == "torch":
-        from pose_estimation_ros.engine.runtimes.torch import TorchRuntime
+        from pose_estimation_ros.engine.runtimes.torch_runtime import TorchRuntime
 
         return TorchRuntime(path, cores.threads)
-    from pose_estimation_ros.engine.runtimes.onnx import OnnxRuntime
+    from pose_estimation_ros.engine.runtimes.onnx_runtime import OnnxRuntime
 
     return OnnxRuntime(path, cores.onnx_threads or cores.threads, runtime)

@@ -1,0 +1,116 @@
+"""One measurement of the engine, in a process of its own: `python -m ...cli.bench_engine JSON`.
+
+A process of its own makes memory and cold start honest. Prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from itertools import count
+from typing import Any
+
+import numpy as np
+import psutil
+
+from pose_estimation_ros.cli.demo.scene import SceneSource, forth_and_back
+from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine.detection.yolo import YoloDetector
+from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.execution.latency import resident_mb, summarise
+from pose_estimation_ros.engine.execution.workers import chunk_sizes
+from pose_estimation_ros.engine.pipelines.stages import Models
+from pose_estimation_ros.engine.pose.pose_cache import ReuseOptions
+from pose_estimation_ros.engine.types import ByteArray
+from pose_estimation_ros.model_zoo import EngineConfig, build_models, build_pipeline
+
+PREPARED = 30  # frames drawn beforehand and shown in turn, so that drawing costs nothing
+_ROUNDS = 40
+
+
+def measure(
+    pipeline: str, persons: int, size: tuple[int, int], runtime: str, seconds: float
+) -> dict[str, Any]:
+    """Latency by stage in ms, frames and CPU seconds, memory in MB, cold start in s."""
+    process = psutil.Process()
+    models = build_models(EngineConfig(pipeline=pipeline, runtime=runtime))
+    models.load()
+    # The same frames come again and again: every pose is estimated all the same.
+    options = PipelineOptions(reuse=ReuseOptions(cache_size=0))
+    options.detector.max_persons = max(persons, 1)
+    worker = build_pipeline(pipeline, models, options)
+    loaded_s = time.time()
+    frames = prepared_frames(persons, size)
+    drawn_s = time.time() - loaded_s  # drawing the scene is no part of the start
+    worker.process(Frame(Image(frames[0]), 0.0))
+    cold_start_s = time.time() - process.create_time() - drawn_s
+    stages: dict[str, list[float]] = {name: [] for name in ("total", "detect", "pose", "track")}
+    found = 0
+    warm_up = 10
+    cpu_s = started = 0.0
+    for index in count(1):
+        if index == warm_up:
+            cpu_s, started = time.process_time(), time.perf_counter()
+        begin = time.perf_counter()
+        result = worker.process(Frame(Image(frames[index % len(frames)]), index / 30))
+        end = time.perf_counter()
+        if index < warm_up:
+            continue
+        stages["total"].append((end - begin) * 1e3)
+        stages["detect"].append(result.times.detect_ms)
+        stages["pose"].append(result.times.pose_ms)
+        stages["track"].append(result.times.track_ms)
+        found += len(result.poses)
+        if end - started >= seconds:
+            break
+    n = len(stages["total"])
+    cpu_s = time.process_time() - cpu_s
+    networks_ms = _networks_ms(models, frames[0], pipeline, round(found / n))
+    latency = {name: summarise(values) for name, values in stages.items()}
+    models.close()
+    return {
+        "frames": n,
+        "persons_found": found / n,
+        "latency_ms": {
+            name: {"p50": s.p50, "p95": s.p95, "p99": s.p99, "max": s.max, "mean": s.mean}
+            for name, s in latency.items()
+        },
+        "fps": n / (end - started),
+        "cpu_s_per_frame": cpu_s / n,
+        "networks_ms": networks_ms,
+        "rss_mb": resident_mb() - sum(frame.nbytes for frame in frames[:PREPARED]) / 1e6,
+        "cold_start_s": cold_start_s,
+    }
+
+
+def _networks_ms(models: Models, frame: ByteArray, pipeline: str, persons: int) -> float:
+    """The median time of the networks alone, called on the same shapes over the same workers.
+
+    For V3 the pose network's, as most of its frames need no detector.
+    """
+    pose, detector = models.pose.current, models.detector.current
+    assert isinstance(detector, YoloDetector)
+    picture = detector.prepare(Image(frame))[0]
+    sizes = chunk_sizes(persons, models.workers.workers, pose.batch)
+    shape = pose.runtime.inputs[0].shape[1:]
+    kind = pose.runtime.inputs[0].dtype
+    crops = [np.zeros((size, *(side or 0 for side in shape)), kind) for size in sizes]
+    laps = []
+    for _ in range(_ROUNDS):
+        begin = time.perf_counter()
+        if pipeline == "v4":
+            detector.runtime.run(picture)
+        models.workers.map(pose.runtime.run, crops, CancelToken())
+        laps.append((time.perf_counter() - begin) * 1e3)
+    return float(np.median(laps))
+
+
+def prepared_frames(persons: int, size: tuple[int, int]) -> list[ByteArray]:
+    """A second of the bundled scene, forth and back, as BGR images."""
+    scene = SceneSource(*size, fps=PREPARED, seconds=1.0, persons=persons)
+    return forth_and_back(list(scene.frames()))
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(**json.loads(sys.argv[1]))))

@@ -1,0 +1,163 @@
+"""What the demo shows: figures, an annotated video and still, and a bag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rclpy.serialization import serialize_message
+
+from pose_estimation_ros.cli.demo.scene import SceneSource
+from pose_estimation_ros.engine.drawing import draw_label, draw_poses
+from pose_estimation_ros.engine.execution.latency import summarise
+from pose_estimation_ros.engine.types import ByteArray
+from pose_estimation_ros.io.bags.writer import write_pose_bag
+from pose_estimation_ros.io.images import write_picture
+from pose_estimation_ros.io.video import FrameSource, VideoWriter
+from pose_estimation_ros.msg import PoseArray
+from pose_estimation_ros.ros.outputs.pose_array import poses_of
+
+STAGES = (
+    *("age_at_receipt", "queue", "decode", "detect", "pose", "track", "publish", "total"),
+    "age_at_publish",
+)
+_FOUND_SHARE = 0.9
+
+
+def _stamp_ns(message: PoseArray) -> int:
+    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+
+
+class DemoReport:
+    """Compares what was played with what was answered."""
+
+    def __init__(
+        self,
+        source: FrameSource,
+        stamps: list[int],
+        messages: list[PoseArray],
+        node_memory_mb: float,
+    ) -> None:
+        self._source = source
+        self._stamps = stamps
+        self._answers = {_stamp_ns(message): message for message in messages}
+        self._messages = messages
+        self._memory_mb = node_memory_mb
+        self._persons_found = self._persons_visible = 0
+
+    def write(self, folder: Path, topic: str) -> None:
+        """annotated.mp4, annotated.png and the bag."""
+        source = self._source
+        best: tuple[int, ByteArray] | None = None
+        latest: PoseArray | None = None
+        with VideoWriter(folder / "annotated.mp4", source.fps, source.width, source.height) as out:
+            for index, (stamp, pixels) in enumerate(
+                zip(self._stamps, source.frames(), strict=False)
+            ):
+                answer = self._answers.get(stamp)
+                latest = answer or latest
+                if answer is not None:
+                    self._count(index, answer)
+                if latest is not None:
+                    draw_poses(pixels, poses_of(latest))
+                self._caption(pixels, index, answer)
+                out.write(pixels)
+                middle = len(self._stamps) // 3 <= index
+                if answer is not None and middle and (not best or len(answer.poses) > best[0]):
+                    best = (len(answer.poses), pixels.copy())
+        if best is not None:
+            write_picture(folder / "annotated.png", best[1])
+        bag = [(_stamp_ns(message), serialize_message(message)) for message in self._messages]
+        write_pose_bag(folder, topic, bag)
+
+    def _caption(self, pixels: ByteArray, index: int, answer: PoseArray | None) -> None:
+        text = f"frame {index}: "
+        if answer is None:
+            text += "not answered, poses as of before"
+        else:
+            text += f"{answer.pipeline}, {answer.times.total:.0f} ms"
+        draw_label(pixels, text, (4, 24))
+
+    def _count(self, index: int, answer: PoseArray) -> None:
+        """In the bundled scene it is known where people are: one in each photograph."""
+        if not isinstance(self._source, SceneSource):
+            return
+        centres = np.array(
+            [
+                (p.box.x_offset + p.box.width / 2, p.box.y_offset + p.box.height / 2)
+                for p in answer.poses
+            ]
+        ).reshape(-1, 2)
+        for x1, y1, x2, y2 in self._source.people(index):
+            inside = (centres >= (x1, y1)) & (centres <= (x2, y2))
+            self._persons_visible += 1
+            self._persons_found += bool(inside.all(axis=1).any())
+
+    def figures(self) -> dict[str, Any]:
+        """Everything measured, as plain data."""
+        messages = self._messages
+        persons = [len(message.poses) for message in messages]
+        span_s = (_stamp_ns(messages[-1]) - _stamp_ns(messages[0])) * 1e-9 if messages else 0.0
+        latencies = {
+            stage: summarise([float(getattr(m.times, stage)) for m in messages])
+            for stage in STAGES
+        }
+        figures: dict[str, Any] = {
+            "frames_in": len(self._stamps),
+            "frames_answered": len(self._answers),
+            "frames_with_persons": sum(count > 0 for count in persons),
+            "persons_per_frame": sum(persons) / len(persons) if persons else 0.0,
+            "tracks": len({p.track_id for m in messages for p in m.poses}),
+            "fps": (len(messages) - 1) / span_s if span_s > 0 else 0.0,
+            "dropped_by_the_node": int(messages[-1].dropped) if messages else 0,
+            "node_memory_peak_mb": self._memory_mb,
+            "latency_ms": {
+                stage: {"p50": s.p50, "p95": s.p95, "max": s.max} for stage, s in latencies.items()
+            },
+        }
+        if self._persons_visible:
+            figures["persons_visible"] = self._persons_visible
+            figures["persons_found"] = self._persons_found
+        return figures
+
+    def table(self) -> str:
+        """The figures for people."""
+        figures = self.figures()
+        share = figures["frames_answered"] / max(figures["frames_in"], 1)
+        rows = [
+            ("frames in", str(figures["frames_in"])),
+            ("frames answered", f"{figures['frames_answered']} ({share:.1%})"),
+            ("dropped by the node", str(figures["dropped_by_the_node"])),
+            ("frames with persons", str(figures["frames_with_persons"])),
+            ("persons a frame", f"{figures['persons_per_frame']:.2f}"),
+            ("tracks", str(figures["tracks"])),
+            ("frames a second", f"{figures['fps']:.1f}"),
+            ("node memory, peak", f"{figures['node_memory_peak_mb']:.0f} MB"),
+        ]
+        if "persons_visible" in figures:
+            found = f"{figures['persons_found']} of {figures['persons_visible']}"
+            rows.insert(4, ("persons found", found))
+        lines = [f"{name:<22}{value:>16}" for name, value in rows]
+        lines.append(f"\n{'latency (ms)':<22}{'p50':>10}{'p95':>10}{'max':>10}")
+        for stage, values in figures["latency_ms"].items():
+            numbers = "".join(f"{values[kind]:>10.2f}" for kind in ("p50", "p95", "max"))
+            lines.append(f"{stage.replace('_', ' '):<22}{numbers}")
+        return "\n".join(lines)
+
+    def problem(self) -> str:
+        """Why the demo failed; empty where it did not."""
+        if not self._stamps:
+            return "no frame was played"
+        if not self._messages:
+            return "the node answered no frame: see node.log"
+        if self._persons_visible:
+            if self._persons_found < _FOUND_SHARE * self._persons_visible:
+                found = f"{self._persons_found} of {self._persons_visible} visible persons"
+                return (
+                    f"{found} were found, expected {_FOUND_SHARE:.0%}: see annotated.mp4 "
+                    "and node.log"
+                )
+        elif not any(message.poses for message in self._messages):
+            return "no person was found in any frame: is anybody in the video?"
+        return ""

@@ -1,0 +1,81 @@
+"""Hybrid: V3 or V4, frame by frame, over the same models and the same tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.pipelines.stages import CameraState, Models, PipelineOptions
+from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
+from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
+from pose_estimation_ros.engine.types import TRACK_LOST, Frame, PoseResult
+
+
+@dataclass(slots=True)
+class HybridOptions:
+    """What is asked for. With `follow_scene` the number of persons seen decides instead.
+
+    Up to V4 as soon as the detector sees two persons; back to V3 once there was at most one for
+    `calm_s`, so that somebody passing by does not switch it to and fro.
+    """
+
+    follow_scene: bool = True
+    max_persons: int = 1
+    latency_critical: bool = True
+    calm_s: float = 3.0
+
+
+class HybridPipeline:
+    """One camera's hybrid. Not thread-safe: frames of a camera come one after another."""
+
+    name = "hybrid"
+
+    def __init__(
+        self, models: Models, options: PipelineOptions, hybrid: HybridOptions | None = None
+    ) -> None:
+        self.options = hybrid or HybridOptions()
+        self._state = CameraState(options)
+        self._v3 = V3Pipeline(models, options, self._state)
+        self._v4 = V4Pipeline(models, options, self._state)
+        self._many = self.options.follow_scene
+        self._crowd_at_s: float | None = None
+
+    @property
+    def active(self) -> str:
+        """The pipeline that answers at present."""
+        return self._v4.name if self._many else self._v3.name
+
+    def process(self, frame: Frame, cancel: CancelToken | None = None) -> PoseResult:
+        """The answer of the pipeline that fits; raises what that one raises."""
+        if not self.options.follow_scene:
+            self._switch(self.options.max_persons > 1 or not self.options.latency_critical)
+        if not self._many:
+            result = self._v3.process(frame, cancel)
+            seen = self._v3.persons_seen
+            if self.options.follow_scene and seen is not None and seen > 1:
+                self._crowd_at_s = frame.stamp_s
+                self._switch(True)
+            return result
+        result = self._v4.process(frame, cancel)
+        if self.options.follow_scene:
+            start = self._crowd_at_s
+            persons = int((result.poses.track_states != TRACK_LOST).sum())
+            if persons > 1 or start is None or frame.stamp_s < start:
+                self._crowd_at_s = frame.stamp_s
+            elif frame.stamp_s - start >= self.options.calm_s:
+                self._switch(False)
+        return result
+
+    def reset(self) -> None:
+        """Forgets everyone."""
+        self._v3.reset()
+        self._crowd_at_s = None
+
+    def _switch(self, many: bool) -> None:
+        if many == self._many:
+            return
+        self._many = many
+        if many:
+            self._v4.look()
+        else:
+            self._v3.follow(self._state.last_boxes)

@@ -1,0 +1,91 @@
+"""From 8-bit pixels to the tensor that a model takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.engine.runtimes.runtime import Runtime
+from pose_estimation_ros.engine.types import AnyArray, ByteArray, ChannelOrder
+from pose_estimation_ros.errors import ModelError
+
+_LARGEST_INPUT_PX = 2**26  # of a whole batch; buffers are made of what a file claims
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """What a model expects of its pixels: (value / divisor - mean) / std, in this channel order.
+
+    `mean` and `std` are in the model's channel order. Models that take uint8 normalise themselves.
+    """
+
+    order: ChannelOrder = "rgb"
+    divisor: float = 255.0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+UNIT = Normalisation()
+RAW_BGR = Normalisation(order="bgr", divisor=1.0)
+IMAGENET = Normalisation(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInput:
+    """The image input of a model, read off its tensor; sizes are None where they are free."""
+
+    batch: int | None
+    height: int | None
+    width: int | None
+    channels_first: bool
+    dtype: np.dtype
+
+    @staticmethod
+    def of(runtime: Runtime) -> ImageInput:
+        """Reads the first input.
+
+        Raises:
+            ModelError: it is not a batch of colour images.
+        """
+        if not runtime.inputs:
+            raise ModelError(f"{runtime.path} has no input")
+        spec = runtime.inputs[0]
+        if len(spec.shape) != 4 or 3 not in (spec.shape[1], spec.shape[3]):
+            raise ModelError(
+                f"{runtime.path}: input '{spec.name}' has the shape {spec.shape}, "
+                "expected a batch of images (n, 3, height, width) or (n, height, width, 3)"
+            )
+        first = spec.shape[1] == 3
+        height, width = (spec.shape[2], spec.shape[3]) if first else (spec.shape[1], spec.shape[2])
+        if (spec.shape[0] or 1) * (height or 1) * (width or 1) > _LARGEST_INPUT_PX:
+            raise ModelError(
+                f"{runtime.path}: input '{spec.name}' has the shape {spec.shape}, larger than any "
+                "detector's or pose model's: get the model again"
+            )
+        return ImageInput(spec.shape[0], height, width, first, spec.dtype)
+
+    def tensor(self, images: ByteArray, order: ChannelOrder, norm: Normalisation) -> AnyArray:
+        """Images (n, height, width, 3) of that channel order as the model's input tensor."""
+        pixels: AnyArray = images
+        if order != norm.order:
+            # OpenCV swaps channels many times faster than a reversed NumPy view is copied.
+            rows = images.reshape(-1, images.shape[2], 3)
+            pixels = cv2.cvtColor(rows, cv2.COLOR_BGR2RGB).reshape(images.shape)
+        if self.dtype == np.uint8:
+            pixels = pixels.transpose(0, 3, 1, 2) if self.channels_first else pixels
+            return np.ascontiguousarray(pixels)
+        scale = (1.0 / (norm.divisor * np.array(norm.std))).astype(np.float32)
+        shift = (-np.array(norm.mean) / np.array(norm.std)).astype(np.float32)
+        if self.channels_first:
+            pixels = pixels.transpose(0, 3, 1, 2)
+            scale, shift = scale[:, None, None], shift[:, None, None]
+        result = np.empty(pixels.shape, np.float32)
+        np.multiply(pixels, scale, out=result)
+        if shift.any():
+            result += shift
+        return result.astype(self.dtype, copy=False)

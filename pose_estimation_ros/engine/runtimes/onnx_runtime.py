@@ -1,0 +1,136 @@
+"""ONNX Runtime."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from pose_estimation_ros.engine.execution.memory import on_return
+from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
+from pose_estimation_ros.engine.types import AnyArray
+from pose_estimation_ros.errors import ModelError, RuntimeMissingError
+
+# A network without layers: y = x. Its runs only empty the arena.
+_NOTHING = (
+    b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04'
+    b"\n\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\x11"
+)
+
+# For programs that imported the library before this package could switch its reports off.
+onnxruntime.disable_telemetry_events()
+
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
+CPU = "CPUExecutionProvider"
+# Our names of runtimes for the providers of the builds of ONNX Runtime that have them.
+PROVIDERS = {
+    "onnxruntime": CPU,
+    "onnxruntime-cuda": "CUDAExecutionProvider",
+    "onnxruntime-tensorrt": "TensorrtExecutionProvider",
+    "onnxruntime-openvino": "OpenVINOExecutionProvider",
+}
+
+# x86 processors without dot products of bytes add two products up in 16 bits, which overflow: an
+# int8 detector loses a tenth of its average precision. Elsewhere this changes nothing.
+EXACT_INT8 = ("session.x64quantprecision", "1")
+
+
+def installed_providers() -> list[str]:
+    """Names of the runtimes that the installed build of ONNX Runtime offers."""
+    available = onnxruntime.get_available_providers()
+    return [name for name, provider in PROVIDERS.items() if provider in available]
+
+
+def _share_arena() -> None:
+    """Has all sessions of the process take their memory from one arena.
+
+    Each would otherwise keep what its largest run took, though the detector and the pose
+    network take turns: 8 MB with 18 persons.
+    """
+    kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    where = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
+    default = -1
+    limits = onnxruntime.OrtArenaCfg(0, default, default, default)
+    # A program that embeds this engine may have registered its own, which serves as well.
+    with contextlib.suppress(RuntimeError):
+        onnxruntime.create_and_register_allocator(where, limits)
+    on_return(_empty_arena)
+
+
+def _empty_arena() -> None:
+    """Returns those parts of the arena that no run uses now."""
+    session = onnxruntime.InferenceSession(_NOTHING, _options(threads=1), providers=[CPU])
+    shrinking = onnxruntime.RunOptions()
+    shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    session.run(None, {"x": np.zeros(1, np.float32)}, shrinking)
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Idle threads that spin would take the cores that the middleware and the robot need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry(*EXACT_INT8)
+    options.log_severity_level = 3
+    return options
+
+
+_share_arena()
+
+
+class OnnxRuntime:
+    """A .onnx file. A session serves several threads at once."""
+
+    def __init__(self, path: Path, threads: int, name: str = "onnxruntime") -> None:
+        """Loads the file.
+
+        Raises:
+            ModelError: the file is broken or of a newer opset than this ONNX Runtime knows.
+            RuntimeMissingError: this build of ONNX Runtime lacks the provider, or its libraries.
+        """
+        self.path, self.name = path, name
+        provider = PROVIDERS[name]
+        if provider not in onnxruntime.get_available_providers():
+            raise RuntimeMissingError(
+                f"this ONNX Runtime has no {provider}: install a build that does "
+                "(onnxruntime-gpu, onnxruntime-openvino), or choose another runtime"
+            )
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), _options(threads), providers=list(dict.fromkeys([provider, CPU]))
+            )
+        except Exception as error:  # its classes are not public and have no common base
+            reason = str(error).splitlines()[0][:200]
+            raise ModelError(f"ONNX Runtime cannot load {path}: {reason}") from error
+        if provider not in self._session.get_providers():
+            raise RuntimeMissingError(
+                f"{provider} is built in but does not start: check its driver and libraries"
+            )
+        self.inputs = [self._spec(tensor) for tensor in self._session.get_inputs()]
+        self.outputs = [self._spec(tensor) for tensor in self._session.get_outputs()]
+        self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
+        self._input_names = [spec.name for spec in self.inputs]
+        self._output_names = [spec.name for spec in self.outputs]
+
+    def _spec(self, tensor: onnxruntime.NodeArg) -> TensorSpec:
+        if tensor.type not in _DTYPES:
+            raise ModelError(f"{self.path}: tensor '{tensor.name}' is of type {tensor.type}")
+        shape = tuple(size if isinstance(size, int) else None for size in tensor.shape)
+        return TensorSpec(tensor.name, shape, np.dtype(_DTYPES[tensor.type]))
+
+    def run(self, *tensors: AnyArray) -> list[AnyArray]:
+        feeds = dict(zip(self._input_names, tensors, strict=True))
+        outputs: list[AnyArray] = self._session.run(self._output_names, feeds)
+        return outputs

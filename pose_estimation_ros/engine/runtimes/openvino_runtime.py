@@ -1,0 +1,91 @@
+"""OpenVINO: its own .xml files, .onnx and .tflite files."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.engine.runtimes.runtime import Cores, TensorSpec
+from pose_estimation_ros.engine.types import AnyArray
+from pose_estimation_ros.errors import ModelError, RuntimeMissingError
+
+
+class OpenVinoRuntime:
+    """A model on the CPU; every calling thread has an infer request and a stream of its own.
+
+    `precision` is that of the arithmetic: "f32", "bf16" (twice as fast on CPUs that have it, and
+    accurate to about a hundredth), or "auto", bf16 where the CPU has it. Models quantised to int8
+    run in int8 either way.
+    """
+
+    name = "openvino"
+
+    def __init__(self, path: Path, cores: Cores, precision: str = "f32") -> None:
+        """Loads the file.
+
+        Raises:
+            ModelError: the file or its weights are missing or broken.
+            RuntimeMissingError: OpenVINO is not installed or does not start.
+        """
+        try:
+            import openvino
+        except ImportError as error:
+            raise RuntimeMissingError(
+                f"{path} needs OpenVINO, which is not usable here ({error}): pip install openvino"
+            ) from error
+        self.path = path
+        weights = path.with_suffix(".bin")
+        if path.suffix.lower() == ".xml" and not weights.is_file():
+            raise ModelError(f"{path} has no weights beside it: put {weights.name} there")
+        try:
+            core = openvino.Core()
+            if precision == "auto":
+                able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+                precision = "bf16" if "BF16" in able else "f32"
+            settings = {
+                # In one stream, calls of several threads would be computed one after another.
+                "INFERENCE_NUM_THREADS": cores.threads * cores.callers,
+                "NUM_STREAMS": cores.callers,
+                "INFERENCE_PRECISION_HINT": precision,
+            }
+            model = core.read_model(str(path))
+            self._compiled = core.compile_model(model, "CPU", settings)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1][:200]
+            raise ModelError(f"OpenVINO cannot load {path}: {reason}") from error
+        self.inputs = [self._spec(port) for port in self._compiled.inputs]
+        self.outputs = [self._spec(port) for port in self._compiled.outputs]
+        self.metadata = _metadata(model)
+        self._local = threading.local()
+
+    @property
+    def streams(self) -> int:
+        """How many calls it computes at a time."""
+        return int(self._compiled.get_property("NUM_STREAMS"))
+
+    @staticmethod
+    def _spec(port: object) -> TensorSpec:
+        names = port.get_names()  # type: ignore[attr-defined]
+        sizes = port.get_partial_shape()  # type: ignore[attr-defined]
+        shape = tuple(None if size.is_dynamic else size.get_length() for size in sizes)
+        dtype = np.dtype(port.get_element_type().to_dtype())  # type: ignore[attr-defined]
+        return TensorSpec(min(names, default=""), shape, dtype)
+
+    def run(self, *tensors: AnyArray) -> list[AnyArray]:
+        request = getattr(self._local, "request", None)
+        if request is None:
+            request = self._local.request = self._compiled.create_infer_request()
+        # Copied out: the request reuses its output tensors for the thread's next call.
+        results = request.infer(dict(enumerate(tensors)), share_inputs=True)
+        return [np.array(results[port]) for port in self._compiled.outputs]
+
+
+def _metadata(model: Any) -> dict[str, str]:
+    """The metadata of the .onnx file that a model was read or converted from."""
+    kept = dict(model.rt_info.items()).get("framework")
+    if not isinstance(kept, dict):
+        return {}
+    return {str(name): str(value.value) for name, value in kept.items()}

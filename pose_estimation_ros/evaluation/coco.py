@@ -1,0 +1,189 @@
+"""What `evaluate` measures: predictions against a COCO keypoint file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.engine.oks import AREA_OF_BOX, COCO_SIGMAS, oks
+from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.engine.types import AnyArray
+from pose_estimation_ros.evaluation.accuracy import (
+    Person,
+    box_iou,
+    coco_keypoint_ap,
+    detection_accuracy,
+    detection_ap,
+)
+
+_SAME_IOU = 0.5
+PCK_SHARES = (0.05, 0.1, 0.2)  # of the longer side of the person's box
+_PERSON_CATEGORY = 1
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """For one image: boxes (n, 4) xyxy px, scores (n,), joints (n, 17, 3) x, y px and score."""
+
+    boxes: AnyArray
+    scores: AnyArray
+    joints: AnyArray
+
+    @staticmethod
+    def empty() -> Predictions:
+        return Predictions(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 17, 3)))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A counted person, what was predicted for it (17, 3), None where it was missed, its OKS."""
+
+    person: Person
+    joints: AnyArray | None
+    oks: float
+
+
+def match(predictions: Predictions, people: Sequence[Person]) -> list[int]:
+    """For each person the prediction's index, -1 without one; best score first, by the boxes."""
+    found = [-1] * len(people)
+    if not people:
+        return found
+    truth = np.stack([np.append(p.box[:2], p.box[:2] + p.box[2:]) for p in people])
+    overlaps = box_iou(predictions.boxes, truth)
+    overlaps[:, [person.crowd for person in people]] = 0
+    for index in np.argsort(-predictions.scores, kind="stable").tolist():
+        best = int(overlaps[index].argmax())
+        if overlaps[index, best] >= _SAME_IOU:
+            found[best] = index
+            overlaps[:, best] = 0
+    return found
+
+
+def cases_of(predictions: Mapping[int, Predictions], people: Sequence[Person]) -> list[Case]:
+    """Every person that counts, with its prediction."""
+    by_image: dict[int, list[Person]] = {}
+    for person in people:
+        by_image.setdefault(person.image_id, []).append(person)
+    cases = []
+    for image_id, persons in by_image.items():
+        given = predictions.get(image_id, Predictions.empty())
+        for person, index in zip(persons, match(given, persons), strict=True):
+            if person.counted:
+                cases.append(case_of(person, given.joints[index] if index >= 0 else None))
+    return cases
+
+
+def case_of(person: Person, joints: AnyArray | None) -> Case:
+    """A person with its prediction (17, 3) and their similarity by the project's measure."""
+    if joints is None:
+        return Case(person, None, 0.0)
+    area = AREA_OF_BOX * person.box_area_px
+    truth = person.joints
+    return Case(person, joints, float(oks(joints[:, :2], truth[:, :2], truth[:, 2], area)))
+
+
+def pose_figures(cases: Sequence[Case]) -> dict[str, Any]:
+    """Mean OKS, PCK and both per joint; joints of a missed person count as wrong."""
+    truth = np.stack([case.person.joints for case in cases])
+    missed = np.full((17, 3), np.inf)
+    joints = np.stack([missed if case.joints is None else case.joints for case in cases])
+    seen = truth[..., 2] > 0
+    size = np.array([case.person.box[2:].max() for case in cases])
+    area = AREA_OF_BOX * np.array([case.person.box_area_px for case in cases])
+    error = np.linalg.norm(joints[..., :2] - truth[..., :2], axis=-1)
+    relative = error / size[:, None]
+    similar = np.exp(-(error**2) / (2 * area[:, None] * (2 * COCO_SIGMAS) ** 2))
+
+    def share(good: AnyArray, axis: int | None = None) -> AnyArray:
+        return (good * seen).sum(axis) / np.maximum(seen.sum(axis), 1)
+
+    found = [case.oks for case in cases if case.joints is not None]
+    per_joint = {
+        name: {
+            "annotated": int(seen[:, joint].sum()),
+            "oks": float(share(similar, 0)[joint]),
+            "pck@0.1": float(share(relative <= 0.1, 0)[joint]),
+        }
+        for joint, name in enumerate(COCO17.joints)
+    }
+    return {
+        "people": len(cases),
+        "found": len(found),
+        "mean_oks": float(np.mean([case.oks for case in cases])),
+        "mean_oks_of_found": float(np.mean(found)) if found else 0.0,
+        **{f"pck@{alpha:g}": float(share(relative <= alpha)) for alpha in PCK_SHARES},
+        "joints": per_joint,
+    }
+
+
+def detection_figures(
+    found: Mapping[int, tuple[AnyArray, AnyArray]],
+    people: Sequence[Person],
+    image_ids: Sequence[int],
+    threshold: float,
+) -> dict[str, Any]:
+    """AP of the boxes with their scores, and recall and false positives above the threshold."""
+    none = np.zeros((0, 4)), np.zeros(0)
+    by_image: dict[int, list[Person]] = {image_id: [] for image_id in image_ids}
+    for person in people:
+        by_image[person.image_id].append(person)
+    rows = [(*found.get(image_id, none), persons) for image_id, persons in by_image.items()]
+    sure = [(boxes[s >= threshold], s[s >= threshold], persons) for boxes, s, persons in rows]
+    accuracy = detection_accuracy(sure)
+    return {
+        "ap50": detection_ap(rows),
+        "threshold": threshold,
+        "recall": accuracy.recall,
+        "precision": accuracy.precision,
+        "false_per_image": accuracy.false_per_image,
+        "people": accuracy.counted,
+        "images": accuracy.images,
+    }
+
+
+def coco_results(image_id: int, predictions: Predictions) -> list[dict[str, Any]]:
+    """An image's predictions as COCO results."""
+    rows = []
+    for box, score, joints in zip(
+        predictions.boxes, predictions.scores, predictions.joints, strict=True
+    ):
+        x1, y1, x2, y2 = (round(float(edge), 2) for edge in box)
+        rows.append(
+            {
+                "image_id": image_id,
+                "category_id": _PERSON_CATEGORY,
+                "keypoints": [round(float(value), 3) for value in joints.reshape(-1)],
+                "score": round(float(score), 5),
+                "bbox": [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],
+            }
+        )
+    return rows
+
+
+def coco_figures(
+    listing: dict[str, Any], image_ids: Sequence[int], results: list[dict[str, Any]]
+) -> dict[str, float] | None:
+    """COCO's AP and AR over these images; None where pycocotools is not installed."""
+    chosen = set(image_ids)
+    part = {
+        **listing,
+        "images": [row for row in listing["images"] if row["id"] in chosen],
+        "annotations": [row for row in listing["annotations"] if row["image_id"] in chosen],
+    }
+    part.setdefault("info", {})
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "annotations.json"
+        path.write_text(json.dumps(part))
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports to stdout
+                return coco_keypoint_ap(path, results)
+        except ImportError:
+            return None

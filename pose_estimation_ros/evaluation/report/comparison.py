@@ -1,0 +1,92 @@
+"""Writes what `compare` found: report.json and report.html."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.engine.drawing import draw_poses
+from pose_estimation_ros.engine.types import ByteArray
+from pose_estimation_ros.evaluation.comparison import Advice
+from pose_estimation_ros.evaluation.report.html import page
+from pose_estimation_ros.io.atomic_file import replacing
+from pose_estimation_ros.io.pose_records import from_json
+from pose_estimation_ros.io.sequences import BagSequence, VideoSequence
+
+_PICTURE_WIDTH = 560
+
+
+def write_report(
+    folder: Path,
+    about: dict[str, Any],
+    figures: dict[str, dict[str, Any]],
+    measured: dict[str, dict[str, Any]],
+    records: dict[str, list[dict[str, Any]]],
+    sequence: VideoSequence | BagSequence,
+    advice: Sequence[Advice],
+) -> None:
+    """report.json and report.html.
+
+    Raises:
+        ModelError: they cannot be written.
+    """
+    curves = {
+        "latency": {name: measured[name]["latency_ms"] for name in figures},
+        "poses": {name: [len(r["poses"]) for r in records[name]] for name in figures},
+    }
+    report = {
+        "about": {key: value for key, value in about.items() if key != "line"},
+        "pipelines": figures,
+        "recommendation": _plain(advice[0]),
+        "decision_matrix": [_plain(one) for one in advice[1:]],
+    }
+    pictures = _pictures(records, sequence)
+    text = page(about, figures, curves, pictures, advice)
+    for name, content in (("report.json", json.dumps(report, indent=2)), ("report.html", text)):
+        with replacing(folder / name) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+
+
+def _plain(advice: Advice) -> dict[str, Any]:
+    need = advice.need
+    return {
+        "use_case": need.use_case,
+        "need": {
+            "max_persons": need.max_persons,
+            "latency_ms": need.latency_ms,
+            "memory_mb": need.memory_mb,
+        },
+        "pipeline": advice.pipeline,
+        "met": advice.met,
+        "why": advice.why,
+    }
+
+
+def _pictures(
+    records: dict[str, list[dict[str, Any]]], sequence: VideoSequence | BagSequence
+) -> dict[str, ByteArray]:
+    """The frame in which the most is seen most surely, with each pipeline's poses."""
+    frames = min(len(rows) for rows in records.values())
+    seen = [
+        sum(pose["score"] for rows in records.values() for pose in rows[index]["poses"])
+        for index in range(frames)
+    ]
+    chosen = int(np.argmax(seen))
+    for index, (image, _) in enumerate(sequence.frames()):
+        if index == chosen:
+            pixels = image.pixels if image.order == "bgr" else image.pixels[..., ::-1]
+            break
+    pictures = {}
+    for name, rows in records.items():
+        drawn = np.array(pixels, order="C")
+        draw_poses(drawn, from_json(rows[chosen]))
+        if drawn.shape[1] > _PICTURE_WIDTH:
+            size = (_PICTURE_WIDTH, round(drawn.shape[0] * _PICTURE_WIDTH / drawn.shape[1]))
+            drawn = np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA), np.uint8)
+        pictures[name] = drawn
+    return pictures

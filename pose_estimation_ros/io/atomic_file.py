@@ -1,0 +1,82 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from pose_estimation_ros.errors import ModelError
+
+PART = ".part"
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary file in the same folder, which takes the place of `path` at the end.
+
+    If the block fails or is interrupted, the file that was there stays as it was and the
+    temporary one goes; what an earlier process left behind when it was killed goes too. The
+    temporary file is of the same kind, by its suffix.
+
+    Raises:
+        ModelError: the folder cannot be written, or its disk is full.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        start, end = f".{path.name}.", f"{PART}{path.suffix}"
+        for stale in path.parent.iterdir():
+            ours = stale.name.startswith(start) and stale.name.endswith(end)
+            owner = stale.name.removeprefix(start).split("-")[0]
+            if ours and owner.isdigit() and not psutil.pid_exists(int(owner)):
+                stale.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(end, f"{start}{os.getpid()}-", path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            # mkstemp makes it private; a model is as readable as its folder is.
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o666 & ~mask)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def check_room(path: Path, need_bytes: int) -> None:
+    """Whether the folder of `path` can be written and its disk has room.
+
+    Raises:
+        ModelError: not so.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        room = os.statvfs(path.parent)
+        if need_bytes > room.f_bavail * room.f_frsize:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Errors of the system while `path` is written, as ones that a user can act on."""
+    try:
+        yield
+    except OSError as error:
+        folder = path.parent
+        if error.errno == errno.ENOSPC:
+            text = f"the disk of {folder} is full: free some space, or name another folder"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            text = f"the folder {folder} cannot be written ({error.strerror}): name another one"
+        else:
+            text = f"{error.strerror or error}: check the folder {folder}"
+        raise ModelError(f"cannot write {path.name}: {text}") from error

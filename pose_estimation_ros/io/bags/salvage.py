@@ -1,0 +1,173 @@
+"""Reads rosbag2 files that are damaged: cut off, or never closed by their recorder.
+
+Whole bags are read by rosbags through their index. A damaged one has none, so its records are read
+in the order in which they were written, up to the damage.
+"""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.bags.chunk_limits import LARGEST_CHUNK, check_chunk
+
+_MAGIC = b"\x89MCAP0\r\n"
+_CHUNK = 0x06
+_RECORD_HEAD = struct.Struct("<BQ")  # MCAP: opcode, length of the content
+# MCAP, start of a chunk: first time, last time, size, checksum, length of the compression's name.
+_CHUNK_HEAD = struct.Struct("<QQQII")
+_LARGEST_RECORD = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class BagMessage:
+    """A serialised (CDR) message as it was recorded; `stamp_ns` is the time of recording."""
+
+    topic: str
+    kind: str
+    stamp_ns: int
+    data: bytes
+
+
+class DamageError(Exception):
+    """The file is damaged from here on; the text says where."""
+
+
+Wanted = Callable[[str, str], bool]  # of a topic and its message type
+
+
+def salvage(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
+    """The messages of one storage file up to the damage.
+
+    Raises:
+        DamageError: at the damage.
+        InputError: it is no bag, or a library is missing.
+    """
+    if path.suffix == ".mcap":
+        return _salvage_mcap(path, wanted)
+    if path.suffix == ".db3":
+        return _salvage_sqlite(path, wanted)
+    raise InputError(f"'{path}' is no storage file of rosbag2: expected .mcap or .db3")
+
+
+def _salvage_mcap(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
+    try:
+        from mcap.exceptions import McapError
+        from mcap.records import Channel, Message, Schema
+    except ImportError as error:
+        raise InputError(
+            f"bag '{path}' has no index, as after a crash; reading it anyway needs: "
+            "pip install mcap"
+        ) from error
+    kinds: dict[int, str] = {}
+    topics: dict[int, tuple[str, str]] = {}
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise InputError(f"'{path}' is no MCAP file: it does not start like one")
+        try:
+            for record in _records(file):
+                if isinstance(record, Schema):
+                    kinds[record.id] = record.name
+                elif isinstance(record, Channel):
+                    topics[record.id] = (record.topic, kinds.get(record.schema_id, ""))
+                elif isinstance(record, Message):
+                    topic, kind = topics.get(record.channel_id, ("", ""))
+                    if topic and wanted(topic, kind):
+                        yield BagMessage(topic, kind, record.log_time, record.data)
+        except (McapError, struct.error, ValueError, RuntimeError, EOFError, OverflowError) as err:
+            reason = " ".join(str(err).split()) or type(err).__name__
+            raise DamageError(f"{path.name} is damaged at byte {file.tell()} ({reason})") from err
+
+
+def _records(file: IO[bytes]) -> Iterator[Any]:
+    """The records of an MCAP file after its magic, those inside chunks too.
+
+    Raises what the mcap library raises at the damage, after everything before it.
+    """
+    from mcap.records import Footer
+    from mcap.stream_reader import StreamReader
+
+    while True:
+        start = file.tell()
+        head = file.read(_RECORD_HEAD.size)
+        opcode, length = _RECORD_HEAD.unpack(head)  # struct.error at the end of the file
+        body = file.read(min(length, _LARGEST_RECORD))
+        reader = StreamReader(io.BytesIO(head + body), skip_magic=True, validate_crcs=True)
+        if opcode == _CHUNK:
+            check_chunk(body)
+            if len(body) < length:
+                yield from _whole_part(body)
+                file.seek(start)
+                raise EOFError(f"the file ends within a chunk of {length} bytes")
+            # A reader wants a footer at the end, so it stops with an error after a lone chunk.
+            yield from _until_end(reader.records)
+        elif len(body) < length:
+            file.seek(start)
+            raise EOFError(f"the file ends within a record of {length} bytes")
+        else:
+            record = next(_until_end(reader.records), None)
+            if isinstance(record, Footer):
+                return
+            if record is not None:
+                yield record
+
+
+def _until_end(records: Iterator[Any]) -> Iterator[Any]:
+    from mcap.exceptions import EndOfFile
+
+    try:
+        yield from records
+    except EndOfFile:
+        return
+
+
+def _whole_part(body: bytes) -> Iterator[Any]:
+    """The records at the beginning of a chunk that is cut off."""
+    from mcap.stream_reader import StreamReader
+
+    if len(body) < _CHUNK_HEAD.size:
+        return
+    name_length = _CHUNK_HEAD.unpack_from(body)[-1]
+    name = body[_CHUNK_HEAD.size : _CHUNK_HEAD.size + name_length]
+    data = body[_CHUNK_HEAD.size + name_length + 8 :]
+    if name == b"zstd":
+        import zstandard
+
+        with zstandard.ZstdDecompressor().stream_reader(data) as stream:
+            data = stream.read(LARGEST_CHUNK)
+    elif name == b"lz4":
+        import lz4.frame
+
+        data = lz4.frame.LZ4FrameDecompressor().decompress(data, LARGEST_CHUNK)
+    yield from _until_end(StreamReader(io.BytesIO(data), skip_magic=True).records)
+
+
+def _salvage_sqlite(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    last = 0
+    try:
+        # SQLite refuses a file shorter than its header says, unless told that it is being mended.
+        connection.execute("PRAGMA writable_schema = ON")
+        topics = {
+            number: (name, kind)
+            for number, name, kind in connection.execute("SELECT id, name, type FROM topics")
+        }
+        for number, topic_id, stamp_ns, data in connection.execute(
+            "SELECT id, topic_id, timestamp, data FROM messages NOT INDEXED"
+        ):
+            topic, kind = topics.get(topic_id, ("", ""))
+            if topic and wanted(topic, kind):
+                yield BagMessage(topic, kind, stamp_ns, data)
+            last = number
+    except sqlite3.DatabaseError as error:
+        if last == 0 and not path.read_bytes()[:15] == b"SQLite format 3":
+            raise InputError(f"'{path}' is no SQLite file: {error}") from error
+        raise DamageError(f"{path.name} is damaged after message {last} ({error})") from error
+    finally:
+        connection.close()

@@ -1,0 +1,216 @@
+"""From image messages to pixels: a view where the encoding allows it, else one conversion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.engine.geometry import CameraModel
+from pose_estimation_ros.engine.types import AnyArray, FloatArray, Image
+from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.compressed_image_header import image_size
+from pose_estimation_ros.io.cv_bridge_probe import cv_bridge
+
+if TYPE_CHECKING:
+    # Only for the annotations: messages read from bags have the same attributes and need no ROS.
+    from sensor_msgs.msg import CameraInfo, CompressedImage
+    from sensor_msgs.msg import Image as ImageMsg
+
+# Encoding -> (channels, bytes a channel, OpenCV conversion of its high bytes to BGR or None where
+# there is none to make).
+# OpenCV names a Bayer pattern by its second row, ROS by its first: hence the other letters.
+_ENCODINGS: dict[str, tuple[int, int, int | None]] = {
+    "bgr8": (3, 1, None),
+    "rgb8": (3, 1, None),
+    "8UC3": (3, 1, None),
+    "bgra8": (4, 1, cv2.COLOR_BGRA2BGR),
+    "rgba8": (4, 1, cv2.COLOR_RGBA2BGR),
+    "mono8": (1, 1, cv2.COLOR_GRAY2BGR),
+    "8UC1": (1, 1, cv2.COLOR_GRAY2BGR),
+    "mono16": (1, 2, cv2.COLOR_GRAY2BGR),
+    "yuv422": (2, 1, cv2.COLOR_YUV2BGR_UYVY),
+    "uyvy": (2, 1, cv2.COLOR_YUV2BGR_UYVY),
+    "yuv422_yuy2": (2, 1, cv2.COLOR_YUV2BGR_YUY2),
+    "yuyv": (2, 1, cv2.COLOR_YUV2BGR_YUY2),
+    "bayer_rggb8": (1, 1, cv2.COLOR_BayerBG2BGR),
+    "bayer_bggr8": (1, 1, cv2.COLOR_BayerRG2BGR),
+    "bayer_gbrg8": (1, 1, cv2.COLOR_BayerGR2BGR),
+    "bayer_grbg8": (1, 1, cv2.COLOR_BayerGB2BGR),
+    "bgr16": (3, 2, None),
+    "rgb16": (3, 2, cv2.COLOR_RGB2BGR),
+    "bgra16": (4, 2, cv2.COLOR_BGRA2BGR),
+    "rgba16": (4, 2, cv2.COLOR_RGBA2BGR),
+    "bayer_rggb16": (1, 2, cv2.COLOR_BayerBG2BGR),
+    "bayer_bggr16": (1, 2, cv2.COLOR_BayerRG2BGR),
+    "bayer_gbrg16": (1, 2, cv2.COLOR_BayerGR2BGR),
+    "bayer_grbg16": (1, 2, cv2.COLOR_BayerGB2BGR),
+}
+_PLANAR = {"nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21}
+_DEPTH = {"16UC1": (np.uint16, 1e-3), "mono16": (np.uint16, 1e-3), "32FC1": (np.float32, 1.0)}
+
+_NAME = 40
+_DISTORTIONS = (4, 5, 8, 12, 14)  # what OpenCV takes: plumb_bob, rational, thin prism, tilted
+# Twice the pixels of 8K video. Beyond it an image is taken for a mistake or an attack.
+MAX_PIXELS = 66_355_200
+
+
+def named(text: str) -> str:
+    """What a message calls something, for one line of a log: quoted, escaped and not long."""
+    return repr(text if len(text) <= _NAME else f"{text[:_NAME]}...")
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuses images without pixels and those with too many, before memory is taken for them.
+
+    Raises:
+        InputError: with the size and the limit.
+    """
+    if width < 1 or height < 1:
+        raise InputError(f"image of {width}x{height} px has no pixels")
+    if width * height > max_pixels:
+        raise InputError(
+            f"image of {width}x{height} px is over the limit of {max_pixels} px: raise "
+            "max_image_pixels if it is meant"
+        )
+
+
+def _view(msg: ImageMsg, pixel_bytes: int, rows: int, max_pixels: int = MAX_PIXELS) -> AnyArray:
+    """The message's bytes as (rows, width, pixel_bytes) uint8, a view that honours the step."""
+    row_bytes = msg.width * pixel_bytes
+    step = msg.step or row_bytes
+    check_size(msg.width, msg.height, max_pixels)
+    if step < row_bytes:
+        raise InputError(
+            f"image has a step of {step} bytes, but {msg.width} px of {msg.encoding} take "
+            f"{row_bytes}: the driver fills the message wrongly"
+        )
+    needed = step * (rows - 1) + row_bytes
+    data = np.frombuffer(msg.data, np.uint8)
+    if len(data) < needed:
+        raise InputError(
+            f"image of {msg.width}x{msg.height} {msg.encoding} has {len(data)} bytes of data, "
+            f"expected {needed}: the message was cut off"
+        )
+    return np.ndarray((rows, msg.width, pixel_bytes), np.uint8, data, 0, (step, pixel_bytes, 1))
+
+
+def _words(view: AnyArray, dtype: Any, big_endian: bool) -> AnyArray:
+    """Bytes (rows, width, n) as words (rows, width) in the machine's byte order."""
+    kind = np.dtype(dtype).newbyteorder(">" if big_endian else "<")
+    return np.ascontiguousarray(view).view(kind)[..., 0].astype(dtype, copy=False)
+
+
+def to_image(msg: ImageMsg, max_pixels: int = MAX_PIXELS) -> Image:
+    """The pixels of an image message; for bgr8 and rgb8 a view, so the message must live on.
+
+    Raises:
+        InputError: the encoding is unknown, size, step and data contradict each other, or the
+            image has more than `max_pixels`.
+    """
+    if msg.encoding in _PLANAR:
+        if msg.width % 2 or msg.height % 2:
+            size = f"{msg.width}x{msg.height}"
+            raise InputError(f"{msg.encoding} image of {size} px: width and height must be even")
+        view = _view(msg, 1, msg.height * 3 // 2, max_pixels)
+        return Image(_bgr(view[..., 0], _PLANAR[msg.encoding]))
+    if msg.encoding not in _ENCODINGS:
+        check_size(msg.width, msg.height, max_pixels)
+        return _through_cv_bridge(msg)
+    channels, channel_bytes, conversion = _ENCODINGS[msg.encoding]
+    view = _view(msg, channels * channel_bytes, msg.height, max_pixels)
+    if channel_bytes == 2:
+        # The detector and the pose model take 8 bits: the high bytes, wherever they are.
+        view = np.ascontiguousarray(view[..., 0 if msg.is_bigendian else 1 :: 2])
+    if conversion is None:
+        return Image(view, "rgb" if msg.encoding == "rgb8" else "bgr")
+    return Image(_bgr(view if channels > 1 else view[..., 0], conversion))
+
+
+def _through_cv_bridge(msg: ImageMsg) -> Image:
+    """For the encodings that only cv_bridge knows."""
+    known = ", ".join([*_ENCODINGS, *_PLANAR])
+    hint = f"use one of {known}"
+    bridge, why = cv_bridge()
+    if bridge is None:
+        hint += f"; cv_bridge, which may know it, is not importable ({why})"
+        raise InputError(f"image encoding {named(msg.encoding)} is not supported: {hint}")
+    try:
+        return Image(np.asarray(bridge.imgmsg_to_cv2(msg, "bgr8"), np.uint8))
+    except Exception as error:  # CvBridgeError, but also what its C++ part throws
+        reason = " ".join(str(error).split())
+        name = named(msg.encoding)
+        text = f"image encoding {name} is not supported by cv_bridge either ({reason})"
+        raise InputError(f"{text}: {hint}") from error
+
+
+def _bgr(pixels: AnyArray, conversion: int) -> Any:
+    try:
+        return cv2.cvtColor(pixels, conversion)
+    except cv2.error as error:
+        raise InputError(f"image cannot be converted: {error.err}") from error
+
+
+def to_image_compressed(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> Image:
+    """The pixels of a compressed image message: JPEG, PNG or WebP.
+
+    Raises:
+        InputError: the data is not such an image, or the image has more than `max_pixels`.
+    """
+    data = np.frombuffer(msg.data, np.uint8)
+    size = image_size(data.data)
+    if size is not None:
+        check_size(*size, max_pixels)
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if size is not None else None
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise InputError(
+            f"compressed image of {len(data)} bytes, format {named(msg.format)}, cannot be "
+            "decoded: expected a whole JPEG, PNG or WebP image"
+        )
+    return Image(np.asarray(pixels, np.uint8))
+
+
+def to_depth(msg: ImageMsg, max_pixels: int = MAX_PIXELS) -> FloatArray:
+    """A depth image in metres (height, width), 0 or NaN in its holes: 16UC1 (mm) or 32FC1 (m).
+
+    Raises:
+        InputError: it is of another encoding, its size, step and data contradict each other, or
+            it has more than `max_pixels`.
+    """
+    if msg.encoding not in _DEPTH:
+        name = named(msg.encoding)
+        raise InputError(f"depth encoding {name} is not supported: use 16UC1 or 32FC1")
+    dtype, metres = _DEPTH[msg.encoding]
+    view = _view(msg, np.dtype(dtype).itemsize, msg.height, max_pixels)
+    words = _words(view, dtype, bool(msg.is_bigendian))
+    with np.errstate(invalid="ignore"):  # any bits may be there, signalling NaNs too
+        return (words * np.float32(metres)).astype(np.float32, copy=False)
+
+
+def to_camera(msg: CameraInfo) -> CameraModel | None:
+    """The intrinsics, None where the driver left them zero (an uncalibrated camera).
+
+    Raises:
+        InputError: they are no intrinsics.
+    """
+    fx, fy, cx, cy = (float(msg.k[index]) for index in (0, 4, 2, 5))
+    if fx == 0 and fy == 0:
+        return None
+    distortion = tuple(float(value) for value in msg.d)
+    fisheye = msg.distortion_model in ("equidistant", "fisheye")
+    if not (np.isfinite([fx, fy, cx, cy, *distortion]).all() and fx > 0 and fy > 0):
+        raise InputError(
+            f"camera_info has focal lengths {fx:g} and {fy:g}, centre {cx:g}, {cy:g} and the "
+            f"distortion {list(distortion)}: expected finite numbers: calibrate the camera"
+        )
+    lengths = (4,) if fisheye else _DISTORTIONS
+    if any(distortion) and len(distortion) not in lengths:
+        raise InputError(
+            f"camera_info has {len(distortion)} coefficients for {named(msg.distortion_model)}, "
+            f"expected {' or '.join(map(str, lengths))}: calibrate the camera"
+        )
+    return CameraModel(fx, fy, cx, cy, distortion, fisheye)

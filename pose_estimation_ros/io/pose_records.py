@@ -1,0 +1,134 @@
+"""Poses as JSON: a line a frame, and COCO results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.engine.geometry import box_iou
+from pose_estimation_ros.engine.skeletons import skeleton_named
+from pose_estimation_ros.engine.types import JointEstimates, PoseResult, Poses
+from pose_estimation_ros.errors import InputError
+
+_SAME_IOU = 0.5
+
+
+def as_json(index: int, result: PoseResult) -> dict[str, Any]:
+    """One frame's poses as plain data; each joint is [x px, y px, score]."""
+    poses = result.poses
+    joints = np.concatenate([poses.joints.xy, poses.joints.scores[..., None]], axis=-1)
+    return {
+        "frame": index,
+        "pipeline": result.pipeline,
+        "skeleton": result.skeleton,
+        "poses": [
+            {
+                "track_id": int(poses.track_ids[person]),
+                "score": round(float(poses.scores[person]), 4),
+                "box": [round(float(edge), 2) for edge in poses.boxes[person]],
+                "keypoints": [[round(float(v), 3) for v in joint] for joint in joints[person]],
+            }
+            for person in range(len(poses))
+        ],
+    }
+
+
+def from_json(record: dict[str, Any]) -> PoseResult:
+    """The poses of a record, as far as it holds them."""
+    rows = record["poses"]
+    n, k = len(rows), len(skeleton_named(record["skeleton"]).joints)
+    joints = np.array([row["keypoints"] for row in rows], np.float32).reshape(n, k, 3)
+    unknown = np.full((n, k), np.nan, np.float32)
+    return PoseResult(
+        Poses(
+            np.array([row["box"] for row in rows], np.float32).reshape(n, 4),
+            np.array([row["score"] for row in rows], np.float32),
+            JointEstimates(joints[..., :2], joints[..., 2], unknown),
+            np.full((n, k, 3), np.nan, np.float32),
+            np.array([row["track_id"] for row in rows], np.int32),
+            np.zeros(n, np.int32),
+            np.zeros(n, np.int32),
+        ),
+        record["pipeline"],
+        record["skeleton"],
+    )
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The frames that an earlier run answered; a last line cut off by a crash is left out.
+
+    Raises:
+        InputError: the file is not one of poses.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"'{path}' cannot be read: {error}") from error
+    records: list[dict[str, Any]] = []
+    for index, line in enumerate(lines):
+        try:
+            record = json.loads(line)
+            from_json(record)
+            if record["frame"] != index:
+                raise ValueError(f"frame {record['frame']} where {index} was expected")
+        except Exception as error:  # whatever a damaged line does
+            if index == len(lines) - 1:
+                break
+            raise InputError(
+                f"line {index + 1} of '{path}' is no record of poses ({error}): remove the file, "
+                "or run without --resume"
+            ) from error
+        records.append(record)
+    return records
+
+
+def coco_rows(image_id: int, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """A record as COCO keypoint results."""
+    rows = []
+    for pose in record["poses"]:
+        x1, y1, x2, y2 = pose["box"]
+        rows.append(
+            {
+                "image_id": image_id,
+                "category_id": 1,
+                "keypoints": [value for joint in pose["keypoints"] for value in joint],
+                "score": pose["score"],
+                "bbox": [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],
+            }
+        )
+    return rows
+
+
+class Identities:
+    """Goes on with the identities of an earlier run, whose tracks this process never saw."""
+
+    def __init__(self, records: list[dict[str, Any]]) -> None:
+        ids = [pose["track_id"] for record in records for pose in record["poses"]]
+        self._next = max(ids, default=-1) + 1
+        self._known: dict[int, int] = {-1: -1}
+
+    def learn(self, result: PoseResult, record: dict[str, Any]) -> None:
+        """Both are of the same frame: overlapping persons are the same."""
+        then, now = from_json(record).poses, result.poses
+        if not len(then) or not len(now):
+            return
+        overlap = box_iou(now.boxes, then.boxes)
+        for index, identity in enumerate(now.track_ids.tolist()):
+            best = int(overlap[index].argmax())
+            known = int(then.track_ids[best])
+            if overlap[index, best] >= _SAME_IOU and known not in self._known.values():
+                self._known.setdefault(identity, known)
+
+    def rename(self, result: PoseResult) -> None:
+        """Gives the result the earlier run's identities, and new persons new ones."""
+        ids = result.poses.track_ids
+        for index, identity in enumerate(ids.tolist()):
+            if identity not in self._known:
+                self._known[identity] = self._next
+                self._next += 1
+            ids[index] = self._known[identity]

@@ -1,0 +1,180 @@
+"""Writes .mp4 files: H.264 or VP9, which browsers play, where PyAV is installed."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+
+from pose_estimation_ros.engine.types import ByteArray
+from pose_estimation_ros.errors import InputError
+
+_log = logging.getLogger(__name__)
+# What ending a file needs: images that the encoder holds back, and the index.
+_RESERVE_BYTES = 8 * 2**20
+# In order of preference; every browser plays both.
+_CODECS = {
+    "libx264": {"crf": "23", "preset": "veryfast"},
+    "libvpx-vp9": {"crf": "33", "b": "0", "deadline": "realtime", "cpu-used": "6"},
+}
+
+
+class _Encoder(Protocol):
+    def write(self, pixels: ByteArray) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _AvEncoder:
+    """PyAV."""
+
+    def __init__(self, av: Any, codec: str, path: Path, fps: float, size: tuple[int, int]) -> None:
+        self._av = av
+        # The index goes to the front, so that a browser can start before it has everything.
+        self._file = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
+        rate = Fraction(fps).limit_denominator(1001)
+        self._stream = self._file.add_stream(codec, rate=rate, options=_CODECS[codec])
+        self._stream.width, self._stream.height = size
+        self._stream.pix_fmt = "yuv420p"
+
+    def write(self, pixels: ByteArray) -> None:
+        frame = self._av.VideoFrame.from_ndarray(pixels, format="bgr24")
+        self._file.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        try:
+            self._file.mux(self._stream.encode())
+        finally:
+            self._file.close()
+
+
+class _CvEncoder:
+    """OpenCV: MPEG-4 part 2, which players play and browsers do not."""
+
+    def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
+        self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
+        if not self._writer.isOpened():
+            raise OSError(errno.EIO, "OpenCV cannot open it")
+
+    def write(self, pixels: ByteArray) -> None:
+        self._writer.write(pixels)
+
+    def close(self) -> None:
+        self._writer.release()
+
+
+def _open(path: Path, fps: float, size: tuple[int, int]) -> _Encoder:
+    try:
+        import av
+    except ImportError:
+        _log.info("browsers will not play %s: pip install av for H.264", path.name)
+        return _CvEncoder(path, fps, size)
+    for codec in _CODECS:
+        if codec in av.codecs_available:
+            return _AvEncoder(av, codec, path, fps, size)
+    return _CvEncoder(path, fps, size)
+
+
+class VideoWriter:
+    """An .mp4 file; written beside its place first, so that a half one is never left there."""
+
+    def __init__(self, path: Path, fps: float, width: int, height: int) -> None:
+        """Opens the file; images of another size than this are scaled to it.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        self.path = path
+        self._fps = fps
+        self._written = 0
+        self._last: ByteArray | None = None
+        self._partial = path.with_name(f".{path.stem}.partial.mp4")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+        # The codecs need even sizes; an odd last row or column is left out.
+        self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
+        try:
+            self._partial.touch()  # PyAV opens it with the first frame only
+            self._encoder = _open(self._partial, fps, self._size)
+        except OSError as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: OSError) -> InputError:
+        full = error.errno == errno.ENOSPC
+        hint = "the disk is full" if full else "check the folder's mode and free space"
+        return InputError(f"cannot write video '{self.path}': {hint}")
+
+    def write(self, pixels: ByteArray) -> None:
+        """Adds BGR pixels (height, width, 3).
+
+        Raises:
+            InputError: the disk is full.
+        """
+        self._check_room()
+        width, height = self._size
+        if abs(pixels.shape[0] - height) > 1 or abs(pixels.shape[1] - width) > 1:
+            pixels = cv2.resize(pixels, self._size)  # type: ignore[assignment]
+        elif pixels.shape[:2] != (height, width):
+            pixels = pixels[:height, :width].copy()
+        try:
+            self._encoder.write(pixels)
+        except OSError as error:
+            raise self._explained(error) from error
+        self._written += 1
+
+    def write_at(self, pixels: ByteArray, stamp_s: float) -> None:
+        """Adds pixels that are shown from that time on; not those whose place is taken already.
+
+        The last ones are shown until then, so that what a camera saw plays at its pace.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        place = round(stamp_s * self._fps)
+        if self._written > place:
+            return
+        last = pixels if self._last is None else self._last
+        while self._written < place:
+            self.write(last)
+        self.write(pixels)
+        self._last = pixels
+
+    def _check_room(self) -> None:
+        """Stops while there is room to end the file, without which nothing plays it."""
+        disk = os.statvfs(self._partial)
+        if disk.f_bavail * disk.f_frsize < _RESERVE_BYTES:
+            so_far = f"; {self._written} images so far are in it" if self._written else ""
+            raise InputError(f"cannot write video '{self.path}': the disk is full{so_far}")
+
+    def close(self) -> None:
+        """Ends the file and moves it to its place.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        try:
+            self._encoder.close()
+            self._partial.replace(self.path)
+        except OSError as error:
+            raise self._explained(error) from error
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # After an error or Ctrl-C, what was written so far is a playable video, and kept.
+        if kind is not None and not self._written:
+            self._partial.unlink(missing_ok=True)
+            return
+        try:
+            self.close()
+        except InputError:
+            if kind is None:
+                raise

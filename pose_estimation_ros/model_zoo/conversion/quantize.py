@@ -1,0 +1,194 @@
+"""int8 versions of .onnx models, calibrated with images, and what they lose."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.engine.detection.detector import DetectorOptions
+from pose_estimation_ros.engine.detection.yolo import YoloDetector
+from pose_estimation_ros.engine.geometry import Letterbox, box_iou
+from pose_estimation_ros.engine.oks import AREA_OF_BOX, COCO_SIGMAS, oks
+from pose_estimation_ros.engine.pose.top_down import TopDownPose
+from pose_estimation_ros.engine.preprocessing import IMAGENET, ImageInput
+from pose_estimation_ros.engine.runtimes import load_runtime
+from pose_estimation_ros.engine.types import AnyArray, ByteArray, Image
+from pose_estimation_ros.errors import ModelError, RuntimeMissingError
+from pose_estimation_ros.io.atomic_file import check_room, replacing
+from pose_estimation_ros.model_zoo.conversion.exporters import tool_versions
+from pose_estimation_ros.model_zoo.provenance import sha256_of, write_record
+
+_log = logging.getLogger(__name__)
+
+MAX_LOSS = 0.05
+"""Largest loss that is accepted: for a pose model 1 - OKS of its joints against the float model's,
+for a detector the share of the float model's persons that it misses (IoU 0.5)."""
+FEWEST_IMAGES = 8
+MOST_IMAGES = 100
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_SIDE = 320
+_SCORE = 0.3
+
+
+def read_images(folder: Path) -> list[ByteArray]:
+    """Up to MOST_IMAGES images of a folder, BGR.
+
+    Raises:
+        ModelError: there are too few to calibrate with.
+    """
+    paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in _SUFFIXES)
+    images = [cv2.imread(str(path)) for path in paths[:MOST_IMAGES]]
+    whole: list[ByteArray] = [image.astype(np.uint8) for image in images if image is not None]
+    if len(whole) < FEWEST_IMAGES:
+        raise ModelError(
+            f"{folder} has {len(whole)} readable images: calibration needs at least "
+            f"{FEWEST_IMAGES}, of persons as the camera will see them"
+        )
+    return whole
+
+
+def quantise(source: Path, target: Path, images: Path) -> float:
+    """Writes an int8 version of a .onnx model; gives its loss, as in MAX_LOSS.
+
+    Only the convolutions become int8: a soft-argmax over int8 probabilities would lose the joints.
+
+    Raises:
+        ModelError: too few images, the folder cannot be written, or the loss is too large.
+        RuntimeMissingError: onnx is not installed.
+    """
+    pictures = read_images(images)
+    check_room(target, source.stat().st_size)
+    runtime = load_runtime(source, "onnxruntime")
+    spec = ImageInput.of(runtime)
+    pose = runtime.metadata.get("task") == "pose"
+    detector = None if pose else YoloDetector(runtime)
+    crop = Letterbox(spec.height or _SIDE, spec.width or _SIDE)
+
+    def prepare(picture: ByteArray) -> AnyArray:
+        if detector is not None:
+            return detector.prepare(Image(picture))[0]
+        crop.apply(picture)
+        return spec.tensor(crop.canvas[None], "bgr", IMAGENET)
+
+    with replacing(target) as temporary:
+        write_int8(source, temporary, map(prepare, pictures))
+        loss = (_pose_loss if pose else _detector_loss)(source, temporary, pictures)
+        if not loss <= MAX_LOSS:
+            raise ModelError(
+                f"int8 costs {source.name} {loss:.3f} of its accuracy on these images, more than "
+                f"{MAX_LOSS}: it was not kept; give more or better images, or stay with float"
+            )
+    write_record(
+        target,
+        source=source.name,
+        source_sha256=sha256_of(source),
+        accuracy_lost=float(f"{loss:.3g}"),
+        calibration_images=len(pictures),
+        tools=tool_versions(),
+    )
+    return loss
+
+
+def write_int8(source: Path, target: Path, inputs: Iterator[AnyArray]) -> None:
+    """Writes a .onnx model with its convolutions in int8, its metadata kept.
+
+    Args:
+        inputs: the model's input for each calibration image, of one image each.
+
+    Raises:
+        ModelError: the quantiser cannot handle the model.
+        RuntimeMissingError: onnx is not installed.
+    """
+    if importlib.util.find_spec("onnx") is None:
+        raise RuntimeMissingError(
+            "quantising needs onnx, which is not installed: pip install onnx"
+        )
+    import onnx
+    import onnxruntime
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    name = str(onnx.load(str(source)).graph.input[0].name)
+
+    class Reader:
+        """Hands the images to the calibration."""
+
+        def get_next(self) -> dict[str, AnyArray] | None:
+            tensor = next(inputs, None)
+            return None if tensor is None else {name: tensor}
+
+    reader: Any = Reader()
+    logging.disable(logging.WARNING)  # the quantiser's advice on the root logger
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            # Weights stored as float16, and norms, are first folded into the convolutions.
+            folded = Path(folder) / source.name
+            options = onnxruntime.SessionOptions()
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+            options.optimized_model_filepath = str(folded)
+            options.log_severity_level = 3
+            onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+            quantize_static(
+                str(folded),
+                str(target),
+                reader,
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=["Conv"],
+                # A scale a channel came with opset 13.
+                per_channel=_opset(source) >= 13,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+            )
+    except Exception as error:  # the quantiser throws whatever it likes
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{source} cannot be quantised: {reason}") from error
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _opset(path: Path) -> int:
+    """The version of the standard operators that a .onnx file uses."""
+    import onnx
+
+    model = onnx.load(str(path), load_external_data=False)
+    return max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+
+def _pose_loss(source: Path, quantised: Path, pictures: list[ByteArray]) -> float:
+    """1 - the mean OKS of the joints, each image taken for one person."""
+    one, two = (TopDownPose(load_runtime(path, "onnxruntime")) for path in (source, quantised))
+    joints = len(one.skeleton.joints)
+    sigmas = COCO_SIGMAS if joints == len(COCO_SIGMAS) else np.full(joints, COCO_SIGMAS.mean())
+    similarity = []
+    for picture in pictures:
+        height, width = picture.shape[:2]
+        box = np.array([[0, 0, width, height]], np.float32)
+        image = Image(picture)
+        a, b = one.estimate(image, box).xy, two.estimate(image, box).xy
+        area = width * height * AREA_OF_BOX
+        similarity.append(float(oks(b, a, np.ones((1, joints)), area, sigmas)[0]))
+    return 1.0 - float(np.mean(similarity))
+
+
+def _detector_loss(source: Path, quantised: Path, pictures: list[ByteArray]) -> float:
+    """The share of the persons found by the one that the other does not find."""
+    one, two = (YoloDetector(load_runtime(path, "onnxruntime")) for path in (source, quantised))
+    options, nothing = DetectorOptions(_SCORE), np.zeros((0, 4), np.float32)
+    found = missed = 0
+    for picture in pictures:
+        image = Image(picture)
+        truth = one.detect(image, options, nothing).boxes
+        seen = two.detect(image, options, nothing).boxes
+        found += len(truth)
+        if len(truth):
+            best = box_iou(truth, seen).max(axis=1) if len(seen) else np.zeros(len(truth))
+            missed += int((best < 0.5).sum())
+    if found == 0:
+        raise ModelError("the float model finds nobody in these images: give images of persons")
+    return missed / found

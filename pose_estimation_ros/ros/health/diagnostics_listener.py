@@ -1,0 +1,87 @@
+"""What the nodes that run at present say of themselves, heard from outside."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from pose_estimation_ros.ros.dds.profile import own_gid, without_profile
+from pose_estimation_ros.ros.health.status_report import HARDWARE_ID
+
+_TOPIC = "/diagnostics"
+_QUIET_S = 4.0  # a domain with no publisher of diagnostics: time enough to discover one
+_PATIENCE_S = 12.0  # a publisher is there: it speaks once a second, later on a busy machine
+_SETTLE_S = 1.5  # from the first word: the other nodes' turn comes within a second
+
+
+@dataclass(slots=True)
+class Heard:
+    """The latest status by name of every node of this package.
+
+    `unprofiled` are the ends, on this machine, of the nodes' image topics that run without a Fast
+    DDS profile.
+    """
+
+    statuses: dict[str, DiagnosticStatus] = field(default_factory=dict)
+    unprofiled: list[str] = field(default_factory=list)
+
+
+def listen() -> Heard:
+    """What the nodes say and what their image topics look like; takes 2 to 12 s.
+
+    Waits the longer where a publisher has been discovered and none of ours has spoken yet, as
+    discovery and the first message take their time on a loaded machine.
+    """
+    heard = Heard()
+    first_word: float | None = None
+
+    def collect(message: DiagnosticArray) -> None:
+        nonlocal first_word
+        ours = {s.name: s for s in message.status if s.hardware_id == HARDWARE_ID}
+        heard.statuses.update(ours)
+        if ours and first_word is None:
+            first_word = time.monotonic()
+
+    context = rclpy.Context()
+    context.init()
+    node = rclpy.create_node("pose_estimation_doctor", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    node.create_subscription(DiagnosticArray, _TOPIC, collect, 10)
+    began = time.monotonic()
+    try:
+        while True:
+            executor.spin_once(timeout_sec=0.1)
+            if first_word is not None:
+                ends = first_word + _SETTLE_S
+            else:
+                ends = began + (_PATIENCE_S if node.count_publishers(_TOPIC) else _QUIET_S)
+            if time.monotonic() >= ends:
+                heard.unprofiled = _unprofiled(node, heard.statuses)
+                return heard
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def _unprofiled(node: Node, statuses: dict[str, DiagnosticStatus]) -> list[str]:
+    if "fastrtps" not in rclpy.get_rmw_implementation_identifier():
+        return []
+    values = [value for status in statuses.values() for value in status.values]
+    topics = {value.value for value in values if value.key == "topic"}
+    ends = [
+        end
+        for topic in topics
+        if topic.startswith("/")
+        for end in (
+            *node.get_publishers_info_by_topic(topic),
+            *node.get_subscriptions_info_by_topic(topic),
+        )
+    ]
+    return without_profile(ends, own_gid(node))

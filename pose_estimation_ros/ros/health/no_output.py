@@ -1,0 +1,153 @@
+"""Why nothing comes out of a camera: one line with the reason and what to do."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+
+from pose_estimation_ros.engine.execution.fallback_chain import ChainState
+from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
+
+SILENCE_S = 4.0  # so that the answer is there within five seconds, at one look a second
+_FUTURE_MS = -100.0
+_OLD_MS = 60_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a camera listens to: topic with namespace, type as `package/msg/Type`, QoS."""
+
+    topic: str
+    type_name: str
+    qos: QoSProfile
+
+
+def explain_publishers(subscription: Subscription, publishers: Sequence[Any]) -> str:
+    """Why images cannot come from these publishers (rclpy's TopicEndpointInfo).
+
+    Empty where they could, so that the publishers themselves must be silent.
+    """
+    topic = subscription.topic
+    if not publishers:
+        return f"no publisher on {topic}: start the camera, or remap with image:=<its topic>"
+    reasons = []
+    for publisher in publishers:
+        who = f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
+        if publisher.topic_type != subscription.type_name:
+            hint = (
+                "set compressed: true"
+                if publisher.topic_type.endswith("/CompressedImage")
+                else "remap image to an image topic"
+            )
+            reasons.append(
+                f"{who} publishes {publisher.topic_type} on {topic}, expected "
+                f"{subscription.type_name}: {hint}"
+            )
+            continue
+        fits, _ = qos_check_compatible(publisher.qos_profile, subscription.qos)
+        if fits == QoSCompatibility.ERROR:
+            reasons.append(
+                f"the QoS of {who} on {topic} is incompatible: it offers "
+                f"{_policies(publisher.qos_profile)}, this node asks for "
+                f"{_policies(subscription.qos)}: change one with qos_overrides"
+            )
+            continue
+        return ""
+    return "; ".join(reasons)
+
+
+def _policies(qos: QoSProfile) -> str:
+    return f"{qos.reliability.name}/{qos.durability.name}".lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is known of a camera that gives no poses, or few.
+
+    `arrived` is the share of its images that arrive where that is little, else NaN; `chains` are
+    the states of the model chains by name; `unprofiled` names whoever lacks Fast DDS's profile for
+    large images (it takes a look at other processes, so it is asked only where that matters).
+    """
+
+    statistics: CameraStatistics
+    subscription: Subscription
+    publishers: Sequence[Any]
+    enabled: bool = True
+    target_fps: float = 0.0
+    arrived: float = math.nan
+    chains: Mapping[str, ChainState] = field(default_factory=dict)
+    unprofiled: Callable[[], list[str]] = list
+
+
+def explain(situation: Situation) -> str:
+    """The reason for silence, or for answers that are of little use; empty where all is well."""
+    statistics, now_s = situation.statistics, time.monotonic()
+    silent_s = now_s - statistics.last_image_s
+    if not situation.enabled:
+        return "disabled: call the service set_enabled with data: true"
+    if silent_s > SILENCE_S:
+        topic = situation.subscription.topic
+        return explain_publishers(situation.subscription, situation.publishers) or (
+            f"no image on {topic} for {silent_s:.0f} s, though a publisher is there: its camera "
+            f"is silent, or its images get lost on the way{_profile_advice(situation)}"
+        )
+    if now_s - statistics.last_answer_s > SILENCE_S:
+        if now_s - statistics.last_failure_s < SILENCE_S:
+            return f"every image fails{_last_rungs(situation)}: the error is in the node's log"
+        if situation.target_fps > 0:
+            return (
+                f"images come, but the budget of target_fps {situation.target_fps:g} drops them: "
+                "raise it"
+            )
+        return "images come, but the first is still being worked on: the models are too slow here"
+    return _doubts(situation, now_s)
+
+
+def _doubts(situation: Situation, now_s: float) -> str:
+    """What is wrong although images are answered."""
+    statistics = situation.statistics
+    age_ms = statistics.stamp_age_ms
+    if not math.isnan(situation.arrived):
+        return (
+            f"only {100 * situation.arrived:.0f} % of the images that camera_info announces "
+            f"arrive on {situation.subscription.topic}{_profile_advice(situation)}"
+        )
+    if math.isnan(age_ms):
+        return "the images' stamps are zero, ages are unknown: let the driver set header.stamp"
+    if age_ms < _FUTURE_MS:
+        return (
+            f"the images' stamps are {-age_ms / 1e3:.1f} s in the future: synchronise the clocks, "
+            "or set use_sim_time where a bag is played"
+        )
+    if age_ms > _OLD_MS:
+        return (
+            f"the images' stamps are {age_ms / 1e3:.0f} s old: synchronise the clocks, or set "
+            "use_sim_time where a bag is played"
+        )
+    if now_s - statistics.last_person_s > SILENCE_S:
+        return (
+            f"images come, but nobody is seen{_last_rungs(situation)}: lower "
+            "confidence_threshold if somebody is there"
+        )
+    return ""
+
+
+def _last_rungs(situation: Situation) -> str:
+    """Which model chains have nothing left to fall back to, and why."""
+    parts = [
+        f"the {what} is on its last rung, {state.name} ({'; '.join(state.reasons)})"
+        for what, state in situation.chains.items()
+        if state.index == state.last and state.reasons
+    ]
+    return f", and {', '.join(parts)}" if parts else ""
+
+
+def _profile_advice(situation: Situation) -> str:
+    advice = " (large ones need the Fast DDS profile at both ends"
+    missing = situation.unprofiled()
+    return advice + (f"; it is missing at {', '.join(missing)})" if missing else ")")

@@ -1,0 +1,54 @@
+"""Diagnostic statuses: values, and the worst level with its reasons."""
+
+from __future__ import annotations
+
+import math
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from pose_estimation_ros.engine.execution.fallback_chain import ChainState
+from pose_estimation_ros.engine.execution.latency import LatencyWindow
+
+OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
+ERROR, STALE = DiagnosticStatus.ERROR, DiagnosticStatus.STALE
+
+# By this the doctor knows this package's statuses among those of other nodes.
+HARDWARE_ID = "pose_estimation_ros"
+
+
+class Report:
+    """Collects values and the worst level of one status."""
+
+    def __init__(self, name: str) -> None:
+        self._status = DiagnosticStatus(name=name, hardware_id=HARDWARE_ID, level=OK)
+        self._messages: list[str] = []
+
+    def add(self, key: str, value: object) -> None:
+        if isinstance(value, float):
+            value = "" if math.isnan(value) else f"{value:.2f}"
+        self._status.values.append(KeyValue(key=key, value=str(value)))
+
+    def raise_to(self, level: bytes, message: str) -> None:
+        self._status.level = max(self._status.level, level)
+        self._messages.append(message)
+
+    def add_latencies(self, window: LatencyWindow) -> None:
+        """Mean, p50, p95 and max of every stage."""
+        for stage, summary in window.summaries().items():
+            for kind in ("mean", "p50", "p95", "max"):
+                self.add(f"{stage} {kind} (ms)", getattr(summary, kind))
+
+    def add_chain(self, what: str, state: ChainState) -> None:
+        """The rung in use; a warning where a better one was left."""
+        self.add(f"{what} in use", state.name)
+        self.add(f"{what} rung", f"{state.index} of 0..{state.last}")
+        self.add(f"{what} failures", state.failures)
+        for reason in state.reasons:
+            self.add(f"{what} failed", reason)
+            last = ", its last rung" if state.index == state.last else ""
+            self.raise_to(WARN, f"{what} fell back to {state.name}{last} ({reason})")
+
+    def status(self, fine: str) -> DiagnosticStatus:
+        """The finished status; `fine` is its message where nothing was raised."""
+        self._status.message = "; ".join(dict.fromkeys(self._messages)) or fine
+        return self._status

@@ -1,0 +1,57 @@
+"""Percentiles, rates and memory."""
+
+import math
+
+import numpy as np
+
+from pose_estimation_ros.engine.execution.latency import (
+    LatencyWindow,
+    Rate,
+    resident_mb,
+    summarise,
+)
+from pose_estimation_ros.engine.execution.memory import return_free_memory
+
+
+def test_a_summary_leaves_out_what_is_not_known() -> None:
+    summary = summarise([*range(1, 101), float("nan")])
+    assert (summary.count, summary.mean, summary.max) == (100, 50.5, 100)
+    assert summary.p95 == np.percentile(np.arange(1, 101), 95)
+    assert summarise([]).count == 0 and math.isnan(summarise([]).p50)
+
+
+def test_the_window_forgets_the_oldest() -> None:
+    window = LatencyWindow(capacity=10)
+    for value in range(100):
+        window.add({"pose": float(value)})
+    assert window.summaries()["pose"].mean == 94.5
+    window.clear()
+    assert window.summaries() == {}
+
+
+def test_the_rate_counts_the_last_seconds() -> None:
+    now = [0.0]
+    rate = Rate(window_s=2.0, clock=lambda: now[0])
+    for step in range(100):
+        now[0] = step * 0.1
+        rate.tick()
+    assert 9.5 <= rate.per_second <= 10.5
+    now[0] += 10
+    assert rate.per_second == 0
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    blocks = [np.ones(1_000, np.uint8) for _ in range(60_000)]
+    keeper = np.ones(1_000, np.uint8)  # above them all, so that the heap's end stays
+    full = resident_mb()
+    del blocks
+    return_free_memory()
+    assert resident_mb() < full - 40
+    del keeper
+
+
+def test_resident_memory_sees_what_is_allocated() -> None:
+    before = resident_mb()
+    block = np.ones(50_000_000, np.uint8)
+    assert 40 < resident_mb() - before < 80
+    del block

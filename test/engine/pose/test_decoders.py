@@ -1,0 +1,182 @@
+"""Every kind of pose output is recognised and puts a joint where it was put."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from pose_estimation_ros.engine.pose.decoders import PoseHead, choose_pose_head
+from pose_estimation_ros.engine.pose.top_down import TopDownPose
+from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
+from pose_estimation_ros.engine.types import AnyArray, Image
+from pose_estimation_ros.errors import ModelError
+
+HEIGHT, WIDTH = 256, 192
+JOINTS = np.array([[20.5, 30.0], [100.0, 200.0], [150.25, 64.0]], np.float32)  # crop px
+
+
+def head_of(*outputs: AnyArray, width: int = WIDTH, **metadata: str) -> PoseHead:
+    return choose_pose_head(outputs, width, metadata, "the model")
+
+
+def spread(count: int) -> np.ndarray:
+    """`count` joints inside a crop, (count, 2) px."""
+    rng = np.random.default_rng(count)
+    return rng.uniform((20, 20), (WIDTH - 20, HEIGHT - 20), (count, 2)).astype(np.float32)
+
+
+def gaussian(rows: int, columns: int, x: float, y: float, sigma: float = 2.0) -> np.ndarray:
+    ys, xs = np.mgrid[:rows, :columns]
+    return np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / (2 * sigma**2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_heatmaps(channels_last: bool) -> None:
+    points = spread(17)
+    maps = np.stack([gaussian(64, 48, x / 4, y / 4) for x, y in points])[None]
+    maps = maps.transpose(0, 2, 3, 1) if channels_last else maps
+    head = head_of(maps)
+    assert (head.name, head.joints) == ("heatmaps", 17)
+    xy, scores, z = head.decode([maps], HEIGHT, WIDTH)
+    assert np.abs(xy[0] - points).max() < 0.3
+    assert scores.min() > 0.9
+    assert np.isnan(z).all()
+
+
+def test_simcc() -> None:
+    points = spread(17)
+    along_x = np.stack([gaussian(1, 2 * WIDTH, 2 * x, 0, 6)[0] for x, _ in points])[None]
+    along_y = np.stack([gaussian(1, 2 * HEIGHT, 2 * y, 0, 6)[0] for _, y in points])[None]
+    along_y[0, 3] *= 0.4
+    head = head_of(along_x, along_y)
+    assert (head.name, head.joints) == ("simcc", 17)
+    xy, scores, _ = head.decode([along_x, along_y], HEIGHT, WIDTH)
+    assert np.abs(xy[0] - points).max() <= 0.26
+    assert scores[0, 3] == pytest.approx(0.4, abs=0.01)
+
+
+def test_movenet_takes_raw_pixels() -> None:
+    points = spread(17)
+    raw = np.column_stack([points[:, 1] / HEIGHT, points[:, 0] / WIDTH, np.full(17, 0.8)])
+    head = head_of(raw[None, None].astype(np.float32))
+    assert (head.name, head.norm.divisor) == ("movenet", 1.0)
+    xy, scores, _ = head.decode([raw[None, None].astype(np.float32)], HEIGHT, WIDTH)
+    np.testing.assert_allclose(xy[0], points, atol=1e-3)
+    np.testing.assert_allclose(scores, 0.8, atol=1e-6)
+
+
+@pytest.mark.parametrize("cells", [32, 64])
+def test_published_exports_in_cells_tell_the_size_of_their_volume(cells: int) -> None:
+    """As the published code decodes: x / cells * input px; (z / depth * 2 - 1) * 1000 mm."""
+    rng = np.random.default_rng(0)
+    blank = rng.uniform(0.4 * cells, 0.6 * cells, (1, 18, 3)).astype(np.float32)
+    head = head_of(blank, width=256)
+    assert (head.name, head.joints) == ("cells", 18)
+    given = np.full((1, 18, 3), cells / 4, np.float32)
+    xy, scores, z = head.decode([given], 256, 256)
+    np.testing.assert_allclose(xy, 64.0)
+    np.testing.assert_allclose(z, -0.5)
+    np.testing.assert_allclose(scores, 1.0)
+
+
+def test_the_file_may_name_the_size_of_its_volume() -> None:
+    low = np.full((1, 18, 3), 5, np.float32)
+    xy, _, _ = head_of(low, width=256, cells="64").decode([low], 256, 256)
+    np.testing.assert_allclose(xy, 20.0)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_volumes_are_decoded_as_the_network_does(flat: bool) -> None:
+    torch = pytest.importorskip("torch")
+    from pose_estimation_ros.engine.networks.convnextpose import peak_score, soft_argmax
+
+    rng = np.random.default_rng(3)
+    volume = (4 * rng.standard_normal((2, 18, 32, 32, 32))).astype(np.float32)
+    volume[:, :, 8, 20, 11] += 12
+    cells, plane = soft_argmax(torch.from_numpy(volume))
+    given = volume.reshape(2, 18 * 32, 32, 32) if flat else volume
+    head = head_of(given, width=256)
+    assert (head.name, head.joints) == ("volumes", 18)
+    xy, scores, z = head.decode([given], 256, 256)
+    np.testing.assert_allclose(xy, cells[..., :2].numpy() * 8, atol=1e-2)
+    np.testing.assert_allclose(z, cells[..., 2].numpy() / 16 - 1, atol=1e-4)
+    np.testing.assert_allclose(scores, peak_score(plane).numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_our_own_exports(swapped: bool) -> None:
+    joints = np.zeros((2, 17, 3), np.float32)
+    joints[..., 0], joints[..., 1], joints[..., 2] = 10, 20, 0.3
+    scores = np.full((2, 17), 0.7, np.float32)
+    outputs = [scores, joints] if swapped else [joints, scores]
+    head = head_of(*outputs)
+    xy, found, z = head.decode(outputs, HEIGHT, WIDTH)
+    assert head.name == "joints"
+    assert (xy[0, 0, 0], xy[0, 0, 1], z[0, 0]) == pytest.approx((10, 20, 0.3))
+    np.testing.assert_allclose(found, 0.7)
+
+
+@pytest.mark.parametrize(
+    "shapes", [[(1, 1000)], [(1, 7, 11, 13)], [(1, 17, 3), (1, 3)], [(1, 84, 2100)]]
+)
+def test_outputs_of_something_else_are_refused(shapes: list[tuple[int, ...]]) -> None:
+    with pytest.raises(ModelError, match="the model has outputs of shapes"):
+        head_of(*[np.zeros(shape, np.float32) for shape in shapes])
+
+
+class FixedBatch:
+    """A runtime with a fixed batch of four that marks the brightest pixel of each crop."""
+
+    name = "fake"
+    path = Path("four.onnx")
+    metadata: ClassVar[dict[str, str]] = {}
+    inputs = (TensorSpec("image", (4, 64, 64, 3), np.dtype(np.uint8)),)
+    outputs = ()
+
+    def run(self, images: AnyArray) -> list[AnyArray]:
+        assert images.shape == (4, 64, 64, 3)
+        flat = images[..., 0].reshape(4, -1).argmax(axis=1)
+        y, x = np.divmod(flat, 64)
+        joints = np.stack([x, y, np.zeros(4)], axis=1).astype(np.float32)
+        return [np.repeat(joints[:, None], 17, axis=1), np.ones((4, 17), np.float32)]
+
+
+def test_a_fixed_batch_is_filled_up_and_split() -> None:
+    pixels = np.zeros((100, 700, 3), np.uint8)
+    boxes = []
+    for person in range(6):
+        x = 50 + 100 * person
+        pixels[40 + 2 * person, x] = 255
+        boxes.append([x - 32, 20, x + 32, 84])
+    model = TopDownPose(FixedBatch())
+    assert model.batch == 4
+    found = model.estimate(Image(pixels), np.array(boxes, np.float32))
+    assert len(found) == 6
+    for person in range(6):
+        assert abs(found.xy[person, 0, 0] - (50 + 100 * person)) <= 2
+        assert abs(found.xy[person, 0, 1] - (40 + 2 * person)) <= 2
+
+
+@pytest.mark.parametrize(("said", "seen"), [(None, True), ("1.4", True), ("1.1", False)])
+def test_the_crop_is_as_much_larger_than_the_box_as_the_model_says(
+    said: str | None, seen: bool
+) -> None:
+    class Told(FixedBatch):
+        metadata: ClassVar[dict[str, str]] = {} if said is None else {"crop_enlarge": said}
+
+    pixels = np.zeros((200, 200, 3), np.uint8)
+    pixels[100, 100], pixels[100, 136] = 100, 255  # the middle, and a tenth beyond the edge
+    found = TopDownPose(Told()).estimate(Image(pixels), np.array([[70, 70, 130, 130]], np.float32))
+    assert abs(found.xy[0, 0, 0] - (136 if seen else 100)) <= 2
+
+
+@pytest.mark.parametrize("said", ["", "large", "nan", "0", "-1", "100"])
+def test_a_size_of_the_crop_that_makes_no_sense_is_refused(said: str) -> None:
+    class Told(FixedBatch):
+        metadata: ClassVar[dict[str, str]] = {"crop_enlarge": said}
+
+    with pytest.raises(ModelError, match=r"four\.onnx says crop_enlarge = .* from 0\.5 to 4"):
+        TopDownPose(Told())

@@ -1,0 +1,171 @@
+"""A configuration becomes chains: the guide's file names, and every way to run a model."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.errors import ConfigError
+from pose_estimation_ros.model_zoo import EngineConfig, build_models, build_pipeline
+from pose_estimation_ros.model_zoo.candidates import ladder, task_of
+
+
+def names(task: str, models: list[str]) -> list[str]:
+    return [rung.name for rung in ladder(task, models, lambda path: path)]
+
+
+@pytest.fixture
+def folder(checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of a user who followed the deployment guide."""
+    place = tmp_path / "work"
+    place.mkdir()
+    shutil.copy(checkpoints / "yolov8n.pt", place)
+    shutil.copy(checkpoints / "model_opt_S.pth", place)
+    monkeypatch.chdir(place)
+    return place
+
+
+def test_without_names_there_are_the_embedded_models() -> None:
+    assert names("detector", [""]) == ["person_detector"]
+    assert names("pose", [""]) == ["convnextpose_xs_coco17"]
+
+
+def test_in_int8_the_float_version_stands_behind() -> None:
+    rungs = ladder("pose", ["mine.onnx"], lambda path: path, int8=True)
+    expected = ["mine.onnx", "convnextpose_xs_coco17_int8", "convnextpose_xs_coco17"]
+    assert [rung.name for rung in rungs] == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "fast"), [({"avx2", "avx512_vnni"}, True), ({"asimddp"}, True), ({"avx2"}, False)]
+)
+def test_int8_is_for_processors_that_compute_it_faster(
+    flags: set[str], fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "pose_estimation_ros.engine.execution.cpu_features.cpu_flags", lambda: frozenset(flags)
+    )
+    models = build_models(EngineConfig())
+    assert models.detector.state.name == ("person_detector_int8" if fast else "person_detector")
+    models.close()
+    models = build_models(EngineConfig(int8=False))
+    assert models.detector.state.name == "person_detector"
+    models.close()
+
+
+def test_the_guides_server_configuration(folder: Path) -> None:
+    (folder / "model_opt_S.onnx").write_bytes(b"x")
+    wanted = ["yolov8n_optimized_conf0.3_iou0.45.onnx", "yolov8n.pt", "yolov5s.pt"]
+    assert names("detector", wanted) == [
+        "yolov8n_optimized_conf0.3_iou0.45.onnx",
+        "yolov8n.pt converted to .onnx",
+        "yolov8n.pt through PyTorch",
+        "yolov5su.pt converted to .onnx",
+        "yolov5su.pt through PyTorch",
+        "person_detector",
+    ]
+    assert names("pose", ["model_opt_S.onnx"]) == [
+        "model_opt_S.onnx",
+        "model_opt_S.pth converted to .onnx",
+        "model_opt_S.pth through PyTorch",
+        "convnextpose_xs_coco17",
+    ]
+
+
+def test_a_checkpoint_uses_the_conversion_beside_it(folder: Path) -> None:
+    (folder / "yolov8n.onnx").write_bytes(b"x")
+    assert names("detector", ["yolov8n.pt"])[:2] == [
+        "yolov8n.onnx",
+        "yolov8n.pt converted to .onnx",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("yolov8n.pt", "detector"),
+        ("model_opt_S.pth", "pose"),
+        ("rtmpose_t", "pose"),
+        ("yolox_nano", "detector"),
+        ("model_opt_S.onnx", "pose"),
+        ("something.onnx", "detector"),
+    ],
+)
+def test_alternatives_go_to_the_chain_that_they_fit(name: str, task: str, folder: Path) -> None:
+    assert task_of(name) == task
+
+
+def test_the_guides_files_work_as_given_and_the_next_start_converts_nothing(
+    folder: Path, home: Path, scene_frames: list[np.ndarray]
+) -> None:
+    pytest.importorskip("onnx")
+    config = EngineConfig(
+        model_path="model_opt_S.pth",
+        yolo_model="yolov8n_optimized_conf0.3_iou0.45.onnx",
+        fallback_models=["yolov8n.pt", "yolov5s.pt"],
+        num_workers=2,
+        runtime="onnxruntime",
+    )
+    models = build_models(config)
+    models.load()
+    assert models.detector.state.name == "yolov8n.pt converted to .onnx"
+    assert models.pose.state.name == "model_opt_S.pth converted to .onnx"
+    result = build_pipeline("v4", models, PipelineOptions()).process(Frame(Image(scene_frames[0])))
+    assert result.skeleton == "h36m18"
+    models.close()
+    converted = {path: path.stat().st_mtime_ns for path in (home / "converted").glob("*.onnx")}
+    assert len(converted) == 2
+    again = build_models(config)
+    again.load()
+    again.close()
+    assert converted == {p: p.stat().st_mtime_ns for p in (home / "converted").glob("*.onnx")}
+    assert sorted(p.name for p in folder.iterdir()) == ["model_opt_S.pth", "yolov8n.pt"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"precision": "f8"}, "precision: 'f8' is unknown"),
+        ({"runtime": "abacus"}, "runtime: 'abacus' is unknown"),
+        ({"call_timeout_s": -1.0}, "call_timeout_s: -1.0 is below 0"),
+    ],
+)
+def test_settings_are_checked(settings: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        EngineConfig(**settings).check()
+
+
+BARE = """
+import sys
+for name in ("torch", "torchvision", "ultralytics", "openvino", "ai_edge_litert", "onnx",
+             "litert_torch", "jax", "matplotlib", "skimage", "scipy", "rosbags"):
+    sys.modules[name] = None  # importing it fails, as where it is not installed
+import numpy as np
+from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.model_zoo import EngineConfig, build_models, build_pipeline
+pixels = np.full((480, 640, 3), 114, np.uint8)
+for pipeline in ("v3", "v4", "hybrid"):
+    models = build_models(EngineConfig(pipeline=pipeline, runtime="auto"))
+    models.load()
+    running = build_pipeline(pipeline, models, PipelineOptions())
+    for index in range(3):
+        running.process(Frame(Image(pixels), stamp_s=index / 30))
+    assert models.detector.state.index == 0, models.detector.state
+    assert models.pose.state.index == 0, models.pose.state
+    models.close()
+print("fine")
+"""
+
+
+def test_the_base_install_runs_every_pipeline() -> None:
+    """With none of torch, ultralytics, openvino and litert, and `runtime: auto`."""
+    code = BARE
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout.strip() == "fine", run.stderr
+    assert run.stderr == ""

@@ -1,0 +1,119 @@
+"""Names become files, and files are checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pose_estimation_ros.cli.main import main
+from pose_estimation_ros.errors import ConfigError, ModelError
+from pose_estimation_ros.model_zoo.manifest import (
+    Manifest,
+    packaged_manifest,
+    require_model,
+    resolve_model,
+    source_of,
+)
+
+ENTRY = """
+format: 1
+models:
+  one:
+    task: pose
+    file: one.onnx
+    sha256: ""
+    licence: MIT
+    description: Something.
+"""
+
+
+def test_the_packaged_manifest_has_the_models_that_are_promised() -> None:
+    entries = packaged_manifest().entries
+    wanted = {"yolov8n", "yolov5s", "yolo11n", "yolox_nano", "rtmpose_t", "convnextpose_s"}
+    assert wanted <= set(entries)
+    for task in ("detector", "pose"):
+        default = packaged_manifest().default(task)
+        assert default is not None
+        assert default.embedded
+    for entry in entries.values():
+        assert entry.licence
+        assert len(entry.sha256) in (0, 64)
+        assert entry.task == "detector" or entry.skeleton in ("coco17", "h36m18")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("format: 1", "format: 9", "expected 'format: 1'"),
+        ("task: pose", "task: dance", "is none of detector, pose"),
+        ("file: one.onnx", "file: ../one.onnx", "must be a plain name"),
+        ("    licence: MIT\n", "", "licence missing"),
+        ("    licence: MIT\n", "    licence: MIT\n    url: http://x/y\n", "begin with https"),
+    ],
+)
+def test_a_wrong_manifest_says_where(old: str, new: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(ENTRY.replace(old, new))
+    with pytest.raises(ConfigError, match=message) as caught:
+        Manifest(path)
+    assert str(path) in str(caught.value)
+
+
+def test_names_files_and_aliases_are_found(home: Path, tmp_path: Path) -> None:
+    assert resolve_model("yolov8n") == home / "yolov8n.pt"
+    assert resolve_model("yolov8n.pt") == home / "yolov8n.pt"
+    assert resolve_model("yolov5s.pt") == home / "yolov5su.pt"
+    mine = tmp_path / "yolov8n.pt"
+    mine.write_bytes(b"PK")
+    assert resolve_model(str(mine)) == mine
+    home.mkdir()
+    (home / "other.onnx").write_bytes(b"x")
+    assert resolve_model("other.onnx") == home / "other.onnx"
+    assert resolve_model("nowhere.onnx") == Path("nowhere.onnx")
+
+
+def test_the_names_of_exports_lead_to_their_source(tmp_path: Path) -> None:
+    for source, exports in {
+        "yolov8n.pt": ("yolov8n.onnx", "yolov8n_optimized_conf0.3_iou0.45.onnx"),
+        "model_opt_S.pth": ("model_opt_S.onnx", "model_opt_S.tflite", "model_opt_S_int8.onnx"),
+    }.items():
+        (tmp_path / source).write_bytes(b"PK")
+        for export in exports:
+            assert source_of(tmp_path / export) == tmp_path / source
+            assert require_model("--model", str(tmp_path / export)) == tmp_path / export
+    assert source_of(tmp_path / "other.onnx") is None
+
+
+def test_a_model_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="run: pose_estimation models fetch yolox_nano"):
+        require_model("--yolo-model", "yolox_nano")
+    with pytest.raises(ModelError, match="give the path of a file, or a name out of"):
+        require_model("--yolo-model", str(tmp_path / "nothing.onnx"))
+
+
+def test_list_and_info_tell_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["yolov8n"]["licence"] == "AGPL-3.0"
+    assert not rows["yolov8n"]["here"]
+    assert main(["models", "list"]) == 0
+    assert "6.5 MB to fetch" in capsys.readouterr().out
+    assert main(["models", "info", "rtmpose_t"]) == 0
+    said = capsys.readouterr().out
+    assert "sha256: none published" in said
+    assert "input: 256x192 RGB" in said
+    assert main(["models", "info", "convnextpose_xs_coco17"]) == 0
+    assert "output joints: ?x17x3 float32" in capsys.readouterr().out
+    assert main(["models", "info", "nothing"]) == 1
+
+
+def test_a_damaged_file_is_found(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home.mkdir()
+    (home / "yolov8n.pt").write_bytes(b"PK damaged")
+    assert main(["models", "verify", "yolov8n"]) == 1
+    assert "was damaged or replaced, run: pose_estimation" in capsys.readouterr().out
+    (home / "rtmpose_t.onnx").write_bytes(b"by hand")
+    assert main(["models", "verify", "rtmpose_t"]) == 1
+    assert "no checksum is known" in capsys.readouterr().out

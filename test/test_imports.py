@@ -1,0 +1,73 @@
+"""What importing costs, and what must not come along."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from paths import ROOT
+
+PACKAGE = ROOT / "pose_estimation_ros"
+
+HEAVY = ("rclpy", "torch", "openvino", "ultralytics", "matplotlib", "skimage", "scipy", "rosbags")
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "pose_estimation_ros.engine",
+        "pose_estimation_ros.model_zoo",
+        "pose_estimation_ros.engine, pose_estimation_ros.cli.video",
+    ],
+)
+def test_the_engine_brings_in_neither_ros_nor_heavy_libraries(modules: str) -> None:
+    code = f"import {modules}, sys; print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+def test_running_a_pipeline_brings_in_nothing_heavy_either() -> None:
+    code = f"""
+import sys
+import numpy as np
+from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.model_zoo import EngineConfig, build_models, build_pipeline
+models = build_models(EngineConfig(pipeline="v3", runtime="onnxruntime"))
+pipeline = build_pipeline("v3", models, PipelineOptions())
+pipeline.process(Frame(Image(np.zeros((480, 640, 3), np.uint8))))
+print(*[m for m in {HEAVY!r} if m in sys.modules])
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+# What each room may import, besides itself and the modules at the package's root.
+MAY_IMPORT: dict[str, set[str]] = {
+    "engine": set(),
+    "io": {"engine"},
+    "model_zoo": {"engine", "io"},
+    "evaluation": {"engine", "io", "model_zoo"},
+    "ros": {"engine", "io", "model_zoo", "msg"},
+    "cli": {"engine", "io", "model_zoo", "evaluation", "ros", "msg"},
+}
+AT_THE_ROOT = {"errors", "resources"}
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_point_one_way(room: str) -> None:
+    allowed = MAY_IMPORT[room] | AT_THE_ROOT | {room}
+    wrong = []
+    for path in sorted((PACKAGE / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                parts = name.split(".")
+                if parts[0] == PACKAGE.name and len(parts) > 1 and parts[1] not in allowed:
+                    wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
+    assert not wrong
+
+
+def test_every_room_is_covered() -> None:
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms == set(MAY_IMPORT)

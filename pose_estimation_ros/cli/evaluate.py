@@ -19,10 +19,11 @@ from pose_estimation_ros.cli._options import (
     engine_options,
 )
 from pose_estimation_ros.cli._progress import Progress
+from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines.stages import Models, PipelineOptions
 from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.engine.types import AnyArray, ByteArray, Frame, Image
+from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import ConfigError, InputError, ModelError
 from pose_estimation_ros.evaluation.accuracy import Person
 from pose_estimation_ros.evaluation.coco import (

@@ -14,9 +14,10 @@ from typing import Any
 from pose_estimation_ros.cli._interrupt import Interruption
 from pose_estimation_ros.cli._options import add_engine_arguments, build_engine, check_count
 from pose_estimation_ros.cli._progress import Progress
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.drawing import draw_label, draw_poses
 from pose_estimation_ros.engine.execution.latency import summarise
-from pose_estimation_ros.engine.types import ByteArray, Frame, Image, PoseResult
+from pose_estimation_ros.engine.types import Frame, Image, PoseResult
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.io.images import write_picture
 from pose_estimation_ros.io.pose_records import (
@@ -160,7 +161,7 @@ class _VideoJob:
         return result
 
     def _draw(self, pixels: ByteArray, result: PoseResult, index: int) -> None:
-        draw_poses(pixels, result)
+        draw_poses(pixels, result.poses)
         text = result.pipeline
         if index >= len(self._records):
             text += f"  {self._latencies_ms[-1]:.1f} ms"

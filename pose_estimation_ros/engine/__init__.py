@@ -3,14 +3,15 @@
 Nothing in here imports rclpy; torch, openvino and the like are imported where they are used.
 """
 
+from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.geometry import CameraModel
 from pose_estimation_ros.engine.pipelines.hybrid import HybridOptions, HybridPipeline
 from pose_estimation_ros.engine.pipelines.stages import CameraState, Models, PipelineOptions
 from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
 from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
+from pose_estimation_ros.engine.poses import Poses
 from pose_estimation_ros.engine.skeletons import SKELETONS, Skeleton
-from pose_estimation_ros.engine.types import Detections, Frame, Image, PoseResult, Poses
+from pose_estimation_ros.engine.types import Detections, Frame, Image, PoseResult
 from pose_estimation_ros.errors import (
     CancelledError,
     ConfigError,

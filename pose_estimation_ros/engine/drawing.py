@@ -7,8 +7,8 @@ import colorsys
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.skeletons import skeleton_named
-from pose_estimation_ros.engine.types import ByteArray, PoseResult
+from pose_estimation_ros.engine.arrays import ByteArray
+from pose_estimation_ros.engine.poses import Poses
 
 Colour = tuple[int, int, int]
 _GREEN, _ORANGE, _BLUE = (80, 220, 60), (40, 160, 255), (255, 170, 40)
@@ -36,31 +36,32 @@ def bone_colour(joints: tuple[str, ...], bone: tuple[int, int]) -> Colour:
     return _side_colour(joints[max(bone)])
 
 
-def draw_poses(pixels: ByteArray, result: PoseResult, min_joint_score: float = 0.2) -> None:
-    """Draws every person of a result onto (height, width, 3) BGR pixels, in place."""
-    skeleton = skeleton_named(result.skeleton)
-    poses = result.poses
+def draw_poses(pixels: ByteArray, poses: Poses, min_joint_score: float = 0.2) -> None:
+    """Draws everyone onto (height, width, 3) BGR pixels, in place.
+
+    Joints with a score below `min_joint_score` are left out.
+    """
     unit = max(1, round(min(pixels.shape[:2]) / 240))
     limit = float(4 * max(pixels.shape[:2]))
-    for person in range(len(poses)):
-        joints = np.clip(np.nan_to_num(poses.joints.xy[person]), -limit, limit)
+    skeleton = poses.skeleton
+    for person in poses:
+        joints = np.clip(np.nan_to_num(person.xy), -limit, limit)
         xy = joints.round().astype(int).tolist()
-        seen = (poses.joints.scores[person] >= min_joint_score).tolist()
-        box = np.clip(poses.boxes[person], -limit, limit).round().astype(int).tolist()
-        track = int(poses.track_ids[person])
-        colour = track_colour(track)
+        shown = (person.joint_scores >= min_joint_score).tolist()
+        box = np.clip(person.box, -limit, limit).round().astype(int).tolist()
+        colour = track_colour(person.track_id)
         cv2.rectangle(pixels, box[:2], box[2:], colour, unit, cv2.LINE_AA)
         for first, second in skeleton.bones:
-            if seen[first] and seen[second]:
+            if shown[first] and shown[second]:
                 side = bone_colour(skeleton.joints, (first, second))
                 cv2.line(pixels, xy[first], xy[second], _DARK, 2 * unit + 2, cv2.LINE_AA)
                 cv2.line(pixels, xy[first], xy[second], side, 2 * unit, cv2.LINE_AA)
         for joint, point in enumerate(xy):
-            if seen[joint]:
+            if shown[joint]:
                 cv2.circle(pixels, point, 2 * unit, _LIGHT, -1, cv2.LINE_AA)
                 cv2.circle(pixels, point, 2 * unit, _DARK, 1, cv2.LINE_AA)
-        label = f"{track} " if track >= 0 else ""
-        draw_label(pixels, f"{label}{poses.scores[person]:.2f}", (box[0], box[1]), colour)
+        label = f"{person.track_id} " if person.track_id >= 0 else ""
+        draw_label(pixels, f"{label}{person.score:.2f}", (box[0], box[1]), colour)
 
 
 def draw_label(
@@ -73,6 +74,12 @@ def draw_label(
     y = min(max(corner[1], height + base + 2), pixels.shape[0])
     cv2.rectangle(pixels, (x, y - height - base - 2), (x + width + 4, y), _DARK, -1)
     cv2.putText(
-        *(pixels, text, (x + 2, y - base), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1),
+        pixels,
+        text,
+        (x + 2, y - base),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        scale,
+        colour,
+        1,
         cv2.LINE_AA,
     )

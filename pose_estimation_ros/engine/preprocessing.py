@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray, ByteArray, ChannelOrder
 from pose_estimation_ros.engine.runtimes.runtime import Runtime
-from pose_estimation_ros.engine.types import AnyArray, ByteArray, ChannelOrder
 from pose_estimation_ros.errors import ModelError
 
 _LARGEST_INPUT_PX = 2**26  # of a whole batch; buffers are made of what a file claims

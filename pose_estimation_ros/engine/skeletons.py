@@ -21,6 +21,18 @@ class Skeleton:
     roots: tuple[int, ...]
     pairs: tuple[tuple[int, int], ...]
 
+    def index(self, joint: str) -> int:
+        """The number of a joint.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        try:
+            return self.joints.index(joint)
+        except ValueError:
+            known = ", ".join(self.joints)
+            raise KeyError(f"no joint '{joint}' in {self.name}: choose of {known}") from None
+
 
 def _pairs(joints: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     """Indices of (left, right) joints, read off the names."""

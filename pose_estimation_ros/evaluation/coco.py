@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.oks import AREA_OF_BOX, COCO_SIGMAS, oks
 from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.engine.types import AnyArray
 from pose_estimation_ros.evaluation.accuracy import (
     Person,
     box_iou,

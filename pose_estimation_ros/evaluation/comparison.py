@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.execution.latency import summarise
 from pose_estimation_ros.engine.geometry import box_iou
-from pose_estimation_ros.engine.types import AnyArray
 from pose_estimation_ros.io.pose_records import from_json
 
 _SAME_IOU = 0.5

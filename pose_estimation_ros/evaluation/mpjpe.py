@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
+from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.geometry import CameraModel
 from pose_estimation_ros.engine.pipelines.stages import Models
 from pose_estimation_ros.engine.pose.positions_3d import locate
 from pose_estimation_ros.engine.skeletons import COCO17, Skeleton
-from pose_estimation_ros.engine.types import AnyArray, ByteArray, Frame, Image
+from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import InputError
 
 _CLOSE_MM = 150.0

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.geometry import CameraModel
-from pose_estimation_ros.engine.types import AnyArray, FloatArray, Image
+from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
+from pose_estimation_ros.engine.camera_model import CameraModel
+from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.compressed_image_header import image_size
 from pose_estimation_ros.io.cv_bridge_probe import cv_bridge

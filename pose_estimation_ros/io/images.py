@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from pose_estimation_ros.engine.types import ByteArray
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import InputError
 
 

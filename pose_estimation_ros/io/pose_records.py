@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.engine.geometry import box_iou
+from pose_estimation_ros.engine.poses import JointEstimates, Poses
 from pose_estimation_ros.engine.skeletons import skeleton_named
-from pose_estimation_ros.engine.types import JointEstimates, PoseResult, Poses
+from pose_estimation_ros.engine.types import PoseResult
 from pose_estimation_ros.errors import InputError
 
 _SAME_IOU = 0.5
@@ -39,7 +40,8 @@ def as_json(index: int, result: PoseResult) -> dict[str, Any]:
 def from_json(record: dict[str, Any]) -> PoseResult:
     """The poses of a record, as far as it holds them."""
     rows = record["poses"]
-    n, k = len(rows), len(skeleton_named(record["skeleton"]).joints)
+    skeleton = skeleton_named(record["skeleton"])
+    n, k = len(rows), len(skeleton.joints)
     joints = np.array([row["keypoints"] for row in rows], np.float32).reshape(n, k, 3)
     unknown = np.full((n, k), np.nan, np.float32)
     return PoseResult(
@@ -51,9 +53,9 @@ def from_json(record: dict[str, Any]) -> PoseResult:
             np.array([row["track_id"] for row in rows], np.int32),
             np.zeros(n, np.int32),
             np.zeros(n, np.int32),
+            skeleton,
         ),
         record["pipeline"],
-        record["skeleton"],
     )
 
 
@@ -126,9 +128,10 @@ class Identities:
 
     def rename(self, result: PoseResult) -> None:
         """Gives the result the earlier run's identities, and new persons new ones."""
-        ids = result.poses.track_ids
-        for index, identity in enumerate(ids.tolist()):
-            if identity not in self._known:
-                self._known[identity] = self._next
+        identities = []
+        for person in result.poses:
+            if person.track_id not in self._known:
+                self._known[person.track_id] = self._next
                 self._next += 1
-            ids[index] = self._known[identity]
+            identities.append(self._known[person.track_id])
+        result.poses = result.poses.with_track_ids(np.array(identities, np.int32))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.types import ByteArray
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.prefetch import newest
 from pose_estimation_ros.io.video_writer import VideoWriter

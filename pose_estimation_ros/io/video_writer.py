@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import cv2
 
-from pose_estimation_ros.engine.types import ByteArray
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import InputError
 
 _log = logging.getLogger(__name__)

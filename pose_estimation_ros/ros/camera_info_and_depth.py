@@ -8,8 +8,9 @@ from typing import Any
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMsg
 
-from pose_estimation_ros.engine.geometry import CameraModel
-from pose_estimation_ros.engine.types import FloatArray, Image
+from pose_estimation_ros.engine.arrays import FloatArray
+from pose_estimation_ros.engine.camera_model import CameraModel
+from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.image_messages import to_camera, to_depth
 

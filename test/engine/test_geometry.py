@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.geometry import (
-    CameraModel,
     Letterbox,
     box_iou,
     crop_affine,

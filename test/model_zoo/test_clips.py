@@ -48,7 +48,7 @@ def test_three_people_exercising_are_tracked(pose: str, shared: Path, tmp_path: 
                 if low <= x < high:
                     seen[place].append(identity)
         if index in (20, 40, 59):
-            draw_poses(pixels, result)
+            draw_poses(pixels, result.poses)
             cv2.imwrite(str(tmp_path / f"{pose or 'embedded'}_{index}.png"), pixels)
     models.close()
     lasting = [identity for identity, count in everyone.items() if count > 0.7 * FRAMES]

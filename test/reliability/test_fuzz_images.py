@@ -12,7 +12,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions
-from pose_estimation_ros.engine.geometry import CameraModel
+from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.compressed_image_header import image_size
 from pose_estimation_ros.io.image_messages import (

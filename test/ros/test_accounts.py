@@ -12,9 +12,9 @@ import pytest
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.workers import WorkerPool
 from pose_estimation_ros.engine.pipelines.stages import Models, PipelineOptions
+from pose_estimation_ros.engine.poses import JointEstimates, Poses
 from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.tracking.id_switches import SwitchCounter
-from pose_estimation_ros.engine.types import JointEstimates, Poses
 from pose_estimation_ros.ros.dds.profile import defaults, is_configured, packaged_profiles
 from pose_estimation_ros.ros.health.image_loss import Arrivals
 from pose_estimation_ros.ros.health.memory_budget import MemoryBudget
@@ -32,6 +32,7 @@ def _poses(*persons: tuple[int, float]) -> Poses:
         np.array([identity for identity, _ in persons], np.int32),
         np.ones(n, np.int32),
         np.zeros(n, np.int32),
+        COCO17,
     )
 
 

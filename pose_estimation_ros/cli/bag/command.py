@@ -15,8 +15,8 @@ import numpy as np
 from pose_estimation_ros.cli._interrupt import Interruption
 from pose_estimation_ros.cli._options import add_engine_arguments, engine_config, engine_options
 from pose_estimation_ros.cli._progress import Progress
+from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.drawing import draw_poses
-from pose_estimation_ros.engine.geometry import CameraModel
 from pose_estimation_ros.engine.pipelines.stages import Models
 from pose_estimation_ros.engine.types import Frame
 from pose_estimation_ros.errors import ConfigError, InputError
@@ -257,7 +257,7 @@ class _BagJob:
         if self._images:
             pixels = image.pixels if image.order == "bgr" else image.pixels[..., ::-1]
             drawn = np.array(pixels, order="C")
-            draw_poses(drawn, result)
+            draw_poses(drawn, result.poses)
             name = topic.poses.removesuffix("/poses") + "/image_annotated" + _COMPRESSED
             writer.write(name, COMPRESSED_IMAGE, message.stamp_ns, jpeg_image(header, drawn))
 

@@ -16,13 +16,13 @@ import psutil
 
 from pose_estimation_ros.cli.demo.scene import SceneSource, forth_and_back
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.latency import resident_mb, summarise
 from pose_estimation_ros.engine.execution.workers import chunk_sizes
 from pose_estimation_ros.engine.pipelines.stages import Models
 from pose_estimation_ros.engine.pose.pose_cache import ReuseOptions
-from pose_estimation_ros.engine.types import ByteArray
 from pose_estimation_ros.model_zoo import EngineConfig, build_models, build_pipeline
 
 PREPARED = 30  # frames drawn beforehand and shown in turn, so that drawing costs nothing

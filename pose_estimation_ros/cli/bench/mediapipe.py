@@ -18,9 +18,9 @@ import numpy as np
 
 from pose_estimation_ros.cli.bench.engine import PREPARED, prepared_frames
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.execution.latency import summarise
 from pose_estimation_ros.engine.pose.pose_cache import ReuseOptions
-from pose_estimation_ros.engine.types import ByteArray
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.model_zoo import EngineConfig, build_models, build_pipeline
 

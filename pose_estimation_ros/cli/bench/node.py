@@ -18,8 +18,8 @@ from sensor_msgs.msg import Image as ImageMsg
 from std_msgs.msg import Header
 
 from pose_estimation_ros.cli.demo.command import node_command, stop
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.execution.latency import MEGABYTE, summarise
-from pose_estimation_ros.engine.types import ByteArray
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros.dds import profile as dds_profile

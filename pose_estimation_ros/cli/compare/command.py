@@ -22,7 +22,7 @@ from pose_estimation_ros.cli._options import (
     engine_flags,
     make_folder,
 )
-from pose_estimation_ros.engine.types import AnyArray
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
 from pose_estimation_ros.evaluation.coco import (
     Predictions,

@@ -24,7 +24,7 @@ from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.cli._options import parse_size
 from pose_estimation_ros.cli.demo.scene import SceneSource, forth_and_back
-from pose_estimation_ros.engine.types import ByteArray
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.io.video import FrameSource, VideoSource
 

@@ -9,9 +9,9 @@ import numpy as np
 from rclpy.serialization import serialize_message
 
 from pose_estimation_ros.cli.demo.scene import SceneSource
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.drawing import draw_label, draw_poses
 from pose_estimation_ros.engine.execution.latency import summarise
-from pose_estimation_ros.engine.types import ByteArray
 from pose_estimation_ros.io.bags.writer import write_pose_bag
 from pose_estimation_ros.io.images import write_picture
 from pose_estimation_ros.io.video import FrameSource, VideoWriter
@@ -60,7 +60,7 @@ class DemoReport:
                 if answer is not None:
                     self._count(index, answer)
                 if latest is not None:
-                    draw_poses(pixels, poses_of(latest))
+                    draw_poses(pixels, poses_of(latest).poses)
                 self._caption(pixels, index, answer)
                 out.write(pixels)
                 middle = len(self._stamps) // 3 <= index

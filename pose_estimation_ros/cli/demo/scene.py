@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.types import AnyArray, ByteArray
+from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.errors import InputError
 
 _PERIOD_S = 8.0

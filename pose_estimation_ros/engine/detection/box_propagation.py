@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pose_estimation_ros.engine.types import AnyArray, FloatArray
+from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
 
 _SURE = 0.5  # of the best joint's score
 _FEWEST = 3

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pose_estimation_ros.engine.types import AnyArray
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.errors import ModelError
 
 Decoder = Callable[[Sequence[AnyArray], int, int], tuple[AnyArray, AnyArray]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from pose_estimation_ros.engine.types import Detections, FloatArray, Image
+from pose_estimation_ros.engine.arrays import FloatArray
+from pose_estimation_ros.engine.types import Detections, Image
 
 
 @dataclass(slots=True)

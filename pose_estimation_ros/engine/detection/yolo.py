@@ -7,6 +7,7 @@ import threading
 import cv2
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
 from pose_estimation_ros.engine.detection.decoders import (
     choose_decoder,
     decode_labelled,
@@ -29,7 +30,7 @@ from pose_estimation_ros.engine.preprocessing import (
     Normalisation,
 )
 from pose_estimation_ros.engine.runtimes import Runtime
-from pose_estimation_ros.engine.types import AnyArray, Detections, FloatArray, Image
+from pose_estimation_ros.engine.types import Detections, Image
 from pose_estimation_ros.errors import ModelError
 
 DEFAULT_SIZE = 320

@@ -8,7 +8,8 @@ from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines.stages import CameraState, Models, PipelineOptions
 from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
 from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
-from pose_estimation_ros.engine.types import TRACK_LOST, Frame, PoseResult
+from pose_estimation_ros.engine.poses import TRACK_LOST
+from pose_estimation_ros.engine.types import Frame, PoseResult
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray, FloatArray, IntArray
 from pose_estimation_ros.engine.detection.detector import Detector, DetectorOptions
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.fallback_chain import ChainState, FallbackChain, Rung
@@ -23,22 +24,11 @@ from pose_estimation_ros.engine.pose.pose_cache import PoseReuse, ReuseOptions
 from pose_estimation_ros.engine.pose.positions_3d import locate
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
+from pose_estimation_ros.engine.poses import DEPTH_NONE, TRACK_LOST, JointEstimates, Poses
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.tracking.smoothing import Smoother, SmoothingOptions
 from pose_estimation_ros.engine.tracking.tracker import Tracker, TrackingOptions
-from pose_estimation_ros.engine.types import (
-    DEPTH_NONE,
-    TRACK_LOST,
-    AnyArray,
-    Detections,
-    FloatArray,
-    Frame,
-    IntArray,
-    JointEstimates,
-    PoseResult,
-    Poses,
-    StageTimes,
-)
+from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
 
 # Of `min_pose_score`: the least score, the detector's times the joints', of somebody new.
 NEW_SCORE = 0.75
@@ -124,7 +114,7 @@ class Models:
             chunks = np.split(wanted, ends[:-1]) if len(wanted) else []
             parts = self.workers.map(lambda b: pose.estimate(frame.image, b), chunks, cancel)
             none = JointEstimates.empty(len(pose.skeleton.joints))
-            return pose, known, fresh, JointEstimates.join(parts or [none])
+            return pose, known, fresh, JointEstimates.concatenate(parts or [none])
 
         if reuse is not None:
             reuse.used = reuse.estimated = 0
@@ -138,7 +128,7 @@ class Models:
             old = [one for one in known if one is not None]
             reuse.used, reuse.estimated = len(old), len(boxes) - len(old)
             order = np.concatenate([np.flatnonzero(fresh), np.flatnonzero(~fresh)])
-            joints = JointEstimates.join([joints, *old]).take(np.argsort(order))
+            joints = JointEstimates.concatenate([joints, *old]).take(np.argsort(order))
         return joints, pose.skeleton
 
     def close(self) -> None:
@@ -211,15 +201,17 @@ def with_lost(poses: Poses, ids: IntArray, boxes: FloatArray) -> Poses:
         ids,
         np.full(len(ids), TRACK_LOST, np.int32),
         np.full(len(ids), DEPTH_NONE, np.int32),
+        poses.skeleton,
     )
     return Poses(
         np.concatenate([poses.boxes, blank.boxes]),
         np.concatenate([poses.scores, blank.scores]),
-        JointEstimates.join([poses.joints, blank.joints]),
+        JointEstimates.concatenate([poses.joints, blank.joints]),
         np.concatenate([poses.positions_m, blank.positions_m]),
         np.concatenate([poses.track_ids, blank.track_ids]),
         np.concatenate([poses.track_states, blank.track_states]),
         np.concatenate([poses.depth_sources, blank.depth_sources]),
+        poses.skeleton,
     )
 
 
@@ -255,9 +247,9 @@ def finish(
     joints = JointEstimates(xy, joints.scores, joints.z_m)
     state.last_boxes = joints_box(joints, boxes)
     positions, sources = locate(frame, joints, boxes, skeleton, models.root_depth)
-    poses = Poses(boxes, scores, joints, positions, ids, track_states, sources)
+    poses = Poses(boxes, scores, joints, positions, ids, track_states, sources, skeleton)
     if options.report_lost:
         poses = with_lost(poses, *state.tracker.lost(frame.stamp_s))
     times.track_ms = timer.lap_ms()
     reuse = state.reuse
-    return PoseResult(poses, pipeline, skeleton.name, times, reuse.estimated, reuse.used)
+    return PoseResult(poses, pipeline, times, reuse.estimated, reuse.used)

@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
 from pose_estimation_ros.engine.detection.box_propagation import BoxFollower
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.geometry import box_iou
@@ -23,18 +24,9 @@ from pose_estimation_ros.engine.pipelines.stages import (
     Timer,
     finish,
 )
+from pose_estimation_ros.engine.poses import TRACK_LOST, JointEstimates
 from pose_estimation_ros.engine.skeletons import Skeleton
-from pose_estimation_ros.engine.types import (
-    TRACK_LOST,
-    AnyArray,
-    Detections,
-    FloatArray,
-    Frame,
-    Image,
-    JointEstimates,
-    PoseResult,
-    StageTimes,
-)
+from pose_estimation_ros.engine.types import Detections, Frame, Image, PoseResult, StageTimes
 
 _SAME_PERSON_IOU = 0.2
 _CHECKS_MISSED = 2

@@ -17,14 +17,8 @@ from pose_estimation_ros.engine.pipelines.stages import (
     Timer,
     finish,
 )
-from pose_estimation_ros.engine.types import (
-    TRACK_LOST,
-    Detections,
-    Frame,
-    PoseResult,
-    Poses,
-    StageTimes,
-)
+from pose_estimation_ros.engine.poses import TRACK_LOST, Poses
+from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
 
 
 class V4Pipeline:

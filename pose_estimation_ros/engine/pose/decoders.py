@@ -12,9 +12,9 @@ from functools import partial
 
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.preprocessing import IMAGENET, Normalisation
 from pose_estimation_ros.engine.skeletons import SKELETONS
-from pose_estimation_ros.engine.types import AnyArray
 from pose_estimation_ros.errors import ModelError
 
 PoseDecoder = Callable[[Sequence[AnyArray], int, int], tuple[AnyArray, AnyArray, AnyArray]]

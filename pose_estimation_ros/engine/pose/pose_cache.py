@@ -12,9 +12,11 @@ from itertools import count
 import cv2
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray, ByteArray, FloatArray
 from pose_estimation_ros.engine.geometry import crop_affine, crop_boxes
 from pose_estimation_ros.engine.pose.top_down import CROP_ENLARGE
-from pose_estimation_ros.engine.types import AnyArray, ByteArray, FloatArray, Image, JointEstimates
+from pose_estimation_ros.engine.poses import JointEstimates
+from pose_estimation_ros.engine.types import Image
 
 _SIDE = 64  # samples a side of the crop that is compared
 _BLOCK = 8

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import FloatArray, IntArray
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.engine.pose.root_depth import RootDepth, depth_at
+from pose_estimation_ros.engine.poses import DEPTH_DEPTH_IMAGE, DEPTH_NONE, JointEstimates
 from pose_estimation_ros.engine.skeletons import Skeleton
-from pose_estimation_ros.engine.types import (
-    DEPTH_DEPTH_IMAGE,
-    DEPTH_NONE,
-    FloatArray,
-    Frame,
-    IntArray,
-    JointEstimates,
-)
+from pose_estimation_ros.engine.types import Frame
 
 _SEEN_SCORE = 0.1
 # Where the root is out of sight, so many of the surest joints say where it is.

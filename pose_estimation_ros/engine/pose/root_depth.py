@@ -7,10 +7,13 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.geometry import CameraModel, crop_affine, crop_boxes
+from pose_estimation_ros.engine.arrays import FloatArray
+from pose_estimation_ros.engine.camera_model import CameraModel
+from pose_estimation_ros.engine.geometry import crop_affine, crop_boxes
+from pose_estimation_ros.engine.poses import DEPTH_BOX, DEPTH_ROOTNET
 from pose_estimation_ros.engine.preprocessing import IMAGENET, ImageInput
 from pose_estimation_ros.engine.runtimes import Runtime
-from pose_estimation_ros.engine.types import DEPTH_BOX, DEPTH_ROOTNET, FloatArray, Image
+from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError
 
 # A person's box, made square and enlarged, is taken to span 2 m x 2 m: the k of RootNet.

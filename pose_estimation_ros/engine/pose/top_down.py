@@ -9,12 +9,14 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import ByteArray, FloatArray
 from pose_estimation_ros.engine.geometry import crop_affine, crop_boxes, crop_to_image
 from pose_estimation_ros.engine.pose.decoders import choose_pose_head
+from pose_estimation_ros.engine.poses import JointEstimates
 from pose_estimation_ros.engine.preprocessing import IMAGENET, ImageInput
 from pose_estimation_ros.engine.runtimes import Runtime
 from pose_estimation_ros.engine.skeletons import SKELETONS, Skeleton, skeleton_of_size
-from pose_estimation_ros.engine.types import ByteArray, FloatArray, Image, JointEstimates
+from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError
 
 # How much larger than the box the crop is, where the model does not say: as published.
@@ -69,7 +71,7 @@ class TopDownPose:
             for start in range(0, len(boxes), self.batch)
         ]
         return (
-            JointEstimates.join(parts)
+            JointEstimates.concatenate(parts)
             if parts
             else JointEstimates.empty(len(self.skeleton.joints))
         )

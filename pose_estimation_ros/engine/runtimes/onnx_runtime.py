@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.execution.memory import on_return
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
-from pose_estimation_ros.engine.types import AnyArray
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 
 # A network without layers: y = x. Its runs only empty the arena.

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pose_estimation_ros.engine.types import AnyArray
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.errors import ModelError
 
 _FREE_SIDE = 320  # px; stands in for a free height or width where just any size will do

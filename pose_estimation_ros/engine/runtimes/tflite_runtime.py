@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
-from pose_estimation_ros.engine.types import AnyArray
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 
 

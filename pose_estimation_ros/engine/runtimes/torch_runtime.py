@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec, blank_inputs
-from pose_estimation_ros.engine.types import AnyArray
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 
 _DTYPES = {"uint8": np.uint8, "float32": np.float32}

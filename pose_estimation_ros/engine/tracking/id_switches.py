@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import FloatArray
 from pose_estimation_ros.engine.geometry import box_iou
-from pose_estimation_ros.engine.types import TRACK_LOST, FloatArray, Poses
+from pose_estimation_ros.engine.poses import TRACK_LOST, Poses
 
 _SAME_PLACE_IOU = 0.5
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_estimation_ros.engine.types import AnyArray, FloatArray, IntArray
+from pose_estimation_ros.engine.arrays import AnyArray, FloatArray, IntArray
 
 
 @dataclass(slots=True)

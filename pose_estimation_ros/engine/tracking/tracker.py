@@ -6,14 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray, FloatArray, IntArray
 from pose_estimation_ros.engine.geometry import box_iou
-from pose_estimation_ros.engine.types import (
-    TRACK_NEW,
-    TRACK_TRACKED,
-    AnyArray,
-    FloatArray,
-    IntArray,
-)
+from pose_estimation_ros.engine.poses import TRACK_NEW, TRACK_TRACKED
 
 
 @dataclass(slots=True)

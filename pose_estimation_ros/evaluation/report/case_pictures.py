@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.engine.drawing import draw_label
 from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.engine.types import AnyArray, ByteArray
 from pose_estimation_ros.evaluation.coco import Case
 from pose_estimation_ros.io.images import write_picture
 

@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.drawing import draw_poses
-from pose_estimation_ros.engine.types import ByteArray
 from pose_estimation_ros.evaluation.comparison import Advice
 from pose_estimation_ros.evaluation.report.html import page
 from pose_estimation_ros.io.atomic_file import replacing
@@ -84,7 +84,7 @@ def _pictures(
     pictures = {}
     for name, rows in records.items():
         drawn = np.array(pixels, order="C")
-        draw_poses(drawn, from_json(rows[chosen]))
+        draw_poses(drawn, from_json(rows[chosen]).poses)
         if drawn.shape[1] > _PICTURE_WIDTH:
             size = (_PICTURE_WIDTH, round(drawn.shape[0] * _PICTURE_WIDTH / drawn.shape[1]))
             drawn = np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -9,7 +9,7 @@ from typing import Any
 
 import cv2
 
-from pose_estimation_ros.engine.types import ByteArray
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.evaluation.comparison import Advice
 from pose_estimation_ros.evaluation.report import svg as report_svg
 

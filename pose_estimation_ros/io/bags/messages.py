@@ -9,8 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.skeletons import skeleton_named
-from pose_estimation_ros.engine.types import ByteArray, PoseResult
+from pose_estimation_ros.engine.types import PoseResult
 from pose_estimation_ros.io.bags.writer import POSE_ARRAY, typestore
 from pose_estimation_ros.resources import PACKAGE
 

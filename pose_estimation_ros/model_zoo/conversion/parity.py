@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.engine.runtimes import load_runtime
 from pose_estimation_ros.engine.runtimes.runtime import Runtime
-from pose_estimation_ros.engine.types import AnyArray, ByteArray
 from pose_estimation_ros.errors import ModelError
 
 _SIDE = 320  # px, where the input's size is free

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.geometry import Letterbox, box_iou
@@ -19,7 +20,7 @@ from pose_estimation_ros.engine.oks import AREA_OF_BOX, COCO_SIGMAS, oks
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.preprocessing import IMAGENET, ImageInput
 from pose_estimation_ros.engine.runtimes import load_runtime
-from pose_estimation_ros.engine.types import AnyArray, ByteArray, Image
+from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 from pose_estimation_ros.io.atomic_file import check_room, replacing
 from pose_estimation_ros.model_zoo.conversion.exporters import tool_versions

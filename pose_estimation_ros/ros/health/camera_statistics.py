@@ -9,8 +9,9 @@ from collections import Counter, deque
 import numpy as np
 
 from pose_estimation_ros.engine.execution.latency import LatencyWindow, Rate
+from pose_estimation_ros.engine.poses import TRACK_LOST, TRACK_NEW
 from pose_estimation_ros.engine.tracking.id_switches import SwitchCounter
-from pose_estimation_ros.engine.types import TRACK_LOST, TRACK_NEW, PoseResult
+from pose_estimation_ros.engine.types import PoseResult
 from pose_estimation_ros.ros.health.status_report import Report
 
 _WINDOW = 300
@@ -69,7 +70,7 @@ class CameraStatistics:
             poses = result.poses
             here = poses.track_states != TRACK_LOST
             self._persons.append(int(here.sum()))
-            self._reused.append((result.reused, result.estimated))
+            self._reused.append((result.cache_hits, result.estimated))
             if here.any():
                 self.last_person_s = self.last_answer_s
                 self._scores.append(float(poses.scores[here].mean()))

@@ -8,8 +8,9 @@ import numpy as np
 from std_msgs.msg import Header
 
 from pose_estimation_ros.engine.drawing import bone_colour, track_colour
+from pose_estimation_ros.engine.poses import TRACK_LOST
 from pose_estimation_ros.engine.skeletons import skeleton_named
-from pose_estimation_ros.engine.types import TRACK_LOST, PoseResult
+from pose_estimation_ros.engine.types import PoseResult
 
 _LEAST_SCORE = 0.2
 _LINE_PX, _TEXT_PX = 2.0, 14.0

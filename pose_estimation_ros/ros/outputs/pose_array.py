@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from std_msgs.msg import Header
 
+from pose_estimation_ros.engine.poses import JointEstimates, Poses
 from pose_estimation_ros.engine.skeletons import Skeleton, skeleton_named
-from pose_estimation_ros.engine.types import JointEstimates, PoseResult, Poses
+from pose_estimation_ros.engine.types import PoseResult
 from pose_estimation_ros.msg import Keypoint, PersonPose, PoseArray
 
 
@@ -23,7 +24,7 @@ class PoseArrayBuilder:
 
     def build(self, header: Header, width: int, height: int, result: PoseResult) -> PoseArray:
         """Everything but the times and counters."""
-        skeleton = skeleton_named(result.skeleton)
+        skeleton = result.poses.skeleton
         message = self._message
         if skeleton is not self._skeleton:
             self._skeleton = skeleton
@@ -88,7 +89,7 @@ def poses_of(message: PoseArray) -> PoseResult:
             track_ids=np.array([person.track_id for person in persons], np.int32),
             track_states=np.array([person.track_state for person in persons], np.int32),
             depth_sources=np.array([person.depth_source for person in persons], np.int32),
+            skeleton=skeleton_named(message.skeleton),
         ),
         message.pipeline,
-        message.skeleton,
     )

@@ -16,9 +16,10 @@ from sensor_msgs.msg import Image as ImageMsg
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.drawing import draw_poses, track_colour
 from pose_estimation_ros.engine.skeletons import skeleton_named
-from pose_estimation_ros.engine.types import ByteArray, Image, PoseResult
+from pose_estimation_ros.engine.types import Image, PoseResult
 from pose_estimation_ros.ros.outputs.foreign_messages import AnnotationMessages, DetectionMessages
 
 _LIFETIME = Duration(nanosec=500_000_000)
@@ -89,7 +90,7 @@ def annotated(image: Image, result: PoseResult) -> ByteArray:
     )
     if np.shares_memory(pixels, image.pixels):
         pixels = pixels.copy()
-    draw_poses(pixels, result)
+    draw_poses(pixels, result.poses)
     return pixels
 
 

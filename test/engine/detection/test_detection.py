@@ -8,12 +8,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.detection.decoders import STRIDES, choose_decoder
 from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.detection.yolo import YoloDetector, suppress
 from pose_estimation_ros.engine.geometry import Letterbox
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
-from pose_estimation_ros.engine.types import AnyArray, Image
+from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError
 
 SIDE = 320

@@ -23,18 +23,17 @@ from pose_estimation_ros.engine import (
 from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.pipelines.stages import CameraState, finish
-from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.engine.types import (
+from pose_estimation_ros.engine.poses import (
     DEPTH_BOX,
     DEPTH_DEPTH_IMAGE,
     DEPTH_NONE,
     TRACK_LOST,
     TRACK_NEW,
     TRACK_TRACKED,
-    Detections,
     JointEstimates,
-    StageTimes,
 )
+from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.engine.types import Detections, StageTimes
 
 WALL = np.full((540, 960, 3), 180, np.uint8)
 

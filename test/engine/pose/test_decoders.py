@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.pose.decoders import PoseHead, choose_pose_head
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
-from pose_estimation_ros.engine.types import AnyArray, Image
+from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError
 
 HEIGHT, WIDTH = 256, 192

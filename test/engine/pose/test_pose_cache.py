@@ -15,7 +15,8 @@ from pose_estimation_ros.engine import (
     V4Pipeline,
 )
 from pose_estimation_ros.engine.pose.pose_cache import PoseReuse, ReuseOptions
-from pose_estimation_ros.engine.types import JointEstimates, PoseResult
+from pose_estimation_ros.engine.poses import JointEstimates
+from pose_estimation_ros.engine.types import PoseResult
 
 
 def _run(pipeline: V3Pipeline | V4Pipeline, frames: list) -> list[PoseResult]:
@@ -33,12 +34,12 @@ def test_a_still_image_is_estimated_once(
     frames = [scene_frames[0].copy() for _ in range(4)]
     results = _run(_pipeline(embedded_models, kind), frames)
     persons = 1 if kind is V3Pipeline else 3
-    assert results[0].estimated >= persons and results[0].reused == 0
+    assert results[0].estimated >= persons and results[0].cache_hits == 0
     if kind is V4Pipeline:
         assert [r.estimated for r in results[1:]] == [0, 0, 0]
-        assert results[3].reused == results[0].estimated
+        assert results[3].cache_hits == results[0].estimated
     anew = _run(_pipeline(embedded_models, kind, size=0), frames)
-    assert all(r.reused == 0 for r in anew)
+    assert all(r.cache_hits == 0 for r in anew)
     for one, other in zip(results, anew, strict=True):
         np.testing.assert_allclose(one.poses.joints.xy, other.poses.joints.xy, atol=0.51)
         np.testing.assert_allclose(one.poses.scores, other.poses.scores, atol=0.02)
@@ -63,7 +64,7 @@ def test_who_moves_is_estimated_and_who_does_not_is_not(
     pipeline, anew = _pipeline(embedded_models), _pipeline(embedded_models, size=0)
     first, second = _run(pipeline, [still, moved])
     _, wanted = _run(anew, [still, moved])
-    assert second.estimated >= 1 and second.reused >= 1
+    assert second.estimated >= 1 and second.cache_hits >= 1
     assert second.poses.track_ids.tolist() == wanted.poses.track_ids.tolist()
     before = dict(zip(first.poses.track_ids.tolist(), first.poses.joints.xy, strict=True))
     for index, identity in enumerate(second.poses.track_ids.tolist()):

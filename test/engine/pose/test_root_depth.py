@@ -10,20 +10,19 @@ import pytest
 from onnx import TensorProto, helper
 from paths import ROOT
 
+from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain, Rung
-from pose_estimation_ros.engine.geometry import CameraModel
 from pose_estimation_ros.engine.pose.positions_3d import locate
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth, RootNet, depth_at
-from pose_estimation_ros.engine.runtimes import load_runtime
-from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.engine.types import (
+from pose_estimation_ros.engine.poses import (
     DEPTH_BOX,
     DEPTH_DEPTH_IMAGE,
     DEPTH_ROOTNET,
-    Frame,
-    Image,
     JointEstimates,
 )
+from pose_estimation_ros.engine.runtimes import load_runtime
+from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import ModelError
 
 CAMERA = CameraModel(1000, 1000, 320, 240)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.engine.detection.box_propagation import BoxFollower
+from pose_estimation_ros.engine.poses import TRACK_NEW, TRACK_TRACKED
 from pose_estimation_ros.engine.tracking.smoothing import Smoother, SmoothingOptions
 from pose_estimation_ros.engine.tracking.tracker import Tracker, TrackingOptions
-from pose_estimation_ros.engine.types import TRACK_NEW, TRACK_TRACKED
 
 
 def _boxes(*centres: float) -> np.ndarray:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from std_msgs.msg import Header
 
+from pose_estimation_ros.engine.poses import DEPTH_BOX, JointEstimates, Poses
 from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.engine.types import DEPTH_BOX, JointEstimates, PoseResult, Poses
+from pose_estimation_ros.engine.types import PoseResult
 from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder, poses_of
 
 
@@ -26,9 +27,9 @@ def _result(persons: int, seed: int = 0) -> PoseResult:
             track_ids=np.arange(persons, dtype=np.int32) + 5,
             track_states=np.ones(persons, np.int32),
             depth_sources=np.full(persons, DEPTH_BOX, np.int32),
+            skeleton=COCO17,
         ),
         "v4",
-        "coco17",
     )
 
 

@@ -31,7 +31,8 @@ def test_running_a_pipeline_brings_in_nothing_heavy_either() -> None:
 import sys
 import numpy as np
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions
-from pose_estimation_ros.model_zoo import EngineConfig, build_models, build_pipeline
+from pose_estimation_ros.engine.pipelines import build_pipeline
+from pose_estimation_ros.model_zoo import (EngineConfig, build_models)
 models = build_models(EngineConfig(pipeline="v3", runtime="onnxruntime"))
 pipeline = build_pipeline("v3", models, PipelineOptions())
 pipeline.process(Frame(Image(np.zeros((480, 640, 3), np.uint8))))

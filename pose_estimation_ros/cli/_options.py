@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pose_estimation_ros.engine.pipelines.stages import Models, PipelineOptions
-from pose_estimation_ros.engine.runtimes import PRECISIONS, RUNTIMES
-from pose_estimation_ros.errors import ConfigError, InputError
-from pose_estimation_ros.model_zoo.engine_builder import (
+from pose_estimation_ros.engine.pipelines import (
     PIPELINES,
-    EngineConfig,
+    Models,
     Pipeline,
-    build_models,
+    PipelineOptions,
     build_pipeline,
 )
+from pose_estimation_ros.engine.runtimes import PRECISIONS, RUNTIMES
+from pose_estimation_ros.errors import ConfigError, InputError
+from pose_estimation_ros.model_zoo.engine_builder import EngineConfig, build_models
 from pose_estimation_ros.model_zoo.manifest import require_model
 
 

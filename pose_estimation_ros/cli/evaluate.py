@@ -21,7 +21,7 @@ from pose_estimation_ros.cli._options import (
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.pipelines.stages import Models, PipelineOptions
+from pose_estimation_ros.engine.pipelines import Models, PipelineOptions, build_pipeline
 from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import ConfigError, InputError, ModelError
@@ -40,7 +40,7 @@ from pose_estimation_ros.evaluation.coco_files import read_annotations, read_jso
 from pose_estimation_ros.evaluation.mpjpe import evaluate_3d, has_3d, table_3d
 from pose_estimation_ros.evaluation.report.case_pictures import draw_cases
 from pose_estimation_ros.evaluation.report.tables import table
-from pose_estimation_ros.model_zoo.engine_builder import build_models, build_pipeline
+from pose_estimation_ros.model_zoo.engine_builder import build_models
 
 _LOWEST = 0.02  # score of the detections that count for their AP
 _MOST = 256
@@ -191,7 +191,7 @@ class _Evaluation:
         persons = [p for p in self._people if p.image_id == image_id and not p.crowd]
         boxes = np.array([np.append(p.box[:2], p.box[:2] + p.box[2:]) for p in persons])
         boxes = boxes.reshape(-1, 4).astype(np.float32)
-        joints, _ = models.estimate(frame, boxes, CancelToken())
+        joints = models.estimate(frame, boxes, CancelToken()).joints
         together = np.concatenate([joints.xy, joints.scores[..., None]], axis=-1)
         means = joints.scores.mean(axis=1) if len(joints) else np.zeros(0)
         self._predictions[image_id] = Predictions(boxes, means, together)

@@ -17,6 +17,7 @@ from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.drawing import draw_label, draw_poses
 from pose_estimation_ros.engine.execution.latency import summarise
+from pose_estimation_ros.engine.pipelines import Pipeline
 from pose_estimation_ros.engine.types import Frame, Image, PoseResult
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.io.images import write_picture
@@ -29,7 +30,6 @@ from pose_estimation_ros.io.pose_records import (
 )
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.io.video import CameraSource, ImagesSource, VideoWriter, open_frames
-from pose_estimation_ros.model_zoo.engine_builder import Pipeline
 
 _WARM_UP = 30  # frames of an earlier run that are seen again, to find its persons
 

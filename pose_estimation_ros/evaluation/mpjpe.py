@@ -15,8 +15,8 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.pipelines.stages import Models
-from pose_estimation_ros.engine.pose.positions_3d import locate
+from pose_estimation_ros.engine.pipelines import Models
+from pose_estimation_ros.engine.pose.positions_3d import positions_in_metres
 from pose_estimation_ros.engine.skeletons import COCO17, Skeleton
 from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import InputError
@@ -140,8 +140,8 @@ def evaluate_3d(
         frame = Frame(Image(image(image_id)), camera=camera_of(rows[image_id]))
         boxes = np.array([np.append(p.box[:2], p.box[:2] + p.box[2:]) for p in persons])
         boxes = boxes.reshape(-1, 4).astype(np.float32)
-        joints, _ = models.estimate(frame, boxes, CancelToken())
-        positions, _ = locate(frame, joints, boxes, skeleton, models.root_depth)
+        joints = models.estimate(frame, boxes, CancelToken()).joints
+        positions, _ = positions_in_metres(frame, joints, boxes, skeleton, models.root_depth)
         for person, position in zip(persons, positions, strict=True):
             estimate = 1000.0 * position[ours].astype(float)
             truth, counted = person.joints_mm[theirs], person.counted[theirs]

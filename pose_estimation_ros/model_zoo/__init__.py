@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pose_estimation_ros.model_zoo.engine_builder import EngineConfig, build_models, build_pipeline
+from pose_estimation_ros.engine.pipelines import build_pipeline
+from pose_estimation_ros.model_zoo.engine_builder import EngineConfig, build_models
 from pose_estimation_ros.model_zoo.manifest import Manifest, ModelEntry, resolve_model
 
 if TYPE_CHECKING:

@@ -12,10 +12,7 @@ from pose_estimation_ros.engine.detection.yolo import DEFAULT_SIZE, YoloDetector
 from pose_estimation_ros.engine.execution.cpu_features import computes_int8_fast
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain, Rung
 from pose_estimation_ros.engine.execution.workers import WorkerPool
-from pose_estimation_ros.engine.pipelines.hybrid import HybridOptions, HybridPipeline
-from pose_estimation_ros.engine.pipelines.stages import Models, PipelineOptions
-from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
-from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
+from pose_estimation_ros.engine.pipelines import PIPELINES, Models
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth, RootNet
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.runtimes import (
@@ -30,8 +27,6 @@ from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.model_zoo.candidates import ladder, task_of
 from pose_estimation_ros.model_zoo.manifest import TASKS, embedded_int8, resolve_model
 
-PIPELINES = ("v3", "v4", "hybrid")
-Pipeline = V3Pipeline | V4Pipeline | HybridPipeline
 _MOST_WORKERS = 4
 
 
@@ -153,20 +148,3 @@ def build_models(config: EngineConfig) -> Models:
         pool,
         FallbackChain("root depth", root_depths, timeout_s=timeout_s),
     )
-
-
-def build_pipeline(
-    name: str, models: Models, options: PipelineOptions, hybrid: HybridOptions | None = None
-) -> Pipeline:
-    """A pipeline for one camera.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
-    if name == "v3":
-        return V3Pipeline(models, options)
-    if name == "v4":
-        return V4Pipeline(models, options)
-    if name == "hybrid":
-        return HybridPipeline(models, options, hybrid)
-    raise ConfigError(f"pipeline: '{name}' is unknown: choose one of {', '.join(PIPELINES)}")

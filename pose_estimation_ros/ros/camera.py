@@ -19,7 +19,7 @@ from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.mailbox import Mailboxes
-from pose_estimation_ros.engine.pipelines.stages import Models
+from pose_estimation_ros.engine.pipelines import Models, Pipeline
 from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import CancelledError, InputError, ModelError
 from pose_estimation_ros.io.image_messages import (
@@ -27,7 +27,6 @@ from pose_estimation_ros.io.image_messages import (
     to_image,
     to_image_compressed,
 )
-from pose_estimation_ros.model_zoo.engine_builder import Pipeline
 from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros.camera_info_and_depth import SideInputs, seconds
 from pose_estimation_ros.ros.camera_settings import OUT, CameraSettings, every_one, newest_only

@@ -17,12 +17,12 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from pose_estimation_ros.engine.pipelines import PIPELINES, PipelineOptions
 from pose_estimation_ros.engine.pipelines.hybrid import HybridOptions
-from pose_estimation_ros.engine.pipelines.stages import PipelineOptions
 from pose_estimation_ros.engine.runtimes import PRECISIONS, RUNTIMES
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.io.image_messages import MAX_PIXELS
-from pose_estimation_ros.model_zoo.engine_builder import PIPELINES, EngineConfig
+from pose_estimation_ros.model_zoo.engine_builder import EngineConfig
 from pose_estimation_ros.ros.camera_settings import CameraSettings
 
 
@@ -304,7 +304,7 @@ def update_options(node: Node, options: PipelineOptions, hybrid: HybridOptions) 
     options.detector.max_persons = value["max_persons"]
     options.min_pose_score = value["min_pose_score"]
     options.report_lost = value["report_lost"]
-    options.reuse.cache_size = value["cache_size"]
+    options.pose_cache.cache_size = value["cache_size"]
     options.detect_every = value["detect_every"]
     options.detect_every_many = value["detect_every_many"]
     options.tracking.enabled = value["enable_tracking"]

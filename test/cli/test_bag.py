@@ -86,8 +86,8 @@ def test_the_messages_are_those_of_the_node(frames: list, embedded_models) -> No
     from std_msgs.msg import Header
 
     from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+    from pose_estimation_ros.engine.pipelines import build_pipeline
     from pose_estimation_ros.io.bags.messages import pose_array
-    from pose_estimation_ros.model_zoo import build_pipeline
     from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder
 
     result = build_pipeline("v4", embedded_models, PipelineOptions()).process(

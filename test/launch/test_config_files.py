@@ -12,7 +12,7 @@ import pytest
 import yaml
 from paths import ROOT
 
-from pose_estimation_ros.model_zoo.engine_builder import PIPELINES
+from pose_estimation_ros.engine.pipelines import PIPELINES
 from pose_estimation_ros.ros.parameters import SPECS, refusal
 
 FOLDER = ROOT / "config"

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.errors import ConfigError
-from pose_estimation_ros.model_zoo import EngineConfig, build_models, build_pipeline
+from pose_estimation_ros.model_zoo import EngineConfig, build_models
 from pose_estimation_ros.model_zoo.candidates import ladder, task_of
 
 
@@ -148,7 +149,8 @@ for name in ("torch", "torchvision", "ultralytics", "openvino", "ai_edge_litert"
     sys.modules[name] = None  # importing it fails, as where it is not installed
 import numpy as np
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions
-from pose_estimation_ros.model_zoo import EngineConfig, build_models, build_pipeline
+from pose_estimation_ros.engine.pipelines import build_pipeline
+from pose_estimation_ros.model_zoo import (EngineConfig, build_models)
 pixels = np.full((480, 640, 3), 114, np.uint8)
 for pipeline in ("v3", "v4", "hybrid"):
     models = build_models(EngineConfig(pipeline=pipeline, runtime="auto"))

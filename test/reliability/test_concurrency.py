@@ -12,8 +12,8 @@ from rows import full_or, row
 
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions
 from pose_estimation_ros.engine.execution.mailbox import Mailboxes
+from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.engine.types import PoseResult
-from pose_estimation_ros.model_zoo.engine_builder import build_pipeline
 
 AREA = "Determinism and concurrency"
 

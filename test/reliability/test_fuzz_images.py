@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions
 from pose_estimation_ros.engine.camera_model import CameraModel
+from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.compressed_image_header import image_size
 from pose_estimation_ros.io.image_messages import (
@@ -21,7 +22,6 @@ from pose_estimation_ros.io.image_messages import (
     to_image,
     to_image_compressed,
 )
-from pose_estimation_ros.model_zoo.engine_builder import build_pipeline
 
 AREA = "Fuzzing"
 ANSWER = "pixels of the size that was said, or one line; no crash, no hang, memory +100 MB at most"

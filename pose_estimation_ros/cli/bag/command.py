@@ -17,7 +17,7 @@ from pose_estimation_ros.cli._options import add_engine_arguments, engine_config
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.drawing import draw_poses
-from pose_estimation_ros.engine.pipelines.stages import Models
+from pose_estimation_ros.engine.pipelines import Models, Pipeline, build_pipeline
 from pose_estimation_ros.engine.types import Frame
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.io.bags.messages import (
@@ -30,12 +30,7 @@ from pose_estimation_ros.io.bags.salvage import BagMessage
 from pose_estimation_ros.io.bags.writer import POSE_ARRAY, STORAGES, BagWriter, typestore
 from pose_estimation_ros.io.image_messages import to_camera, to_image, to_image_compressed
 from pose_estimation_ros.io.prefetch import prefetched
-from pose_estimation_ros.model_zoo.engine_builder import (
-    EngineConfig,
-    Pipeline,
-    build_models,
-    build_pipeline,
-)
+from pose_estimation_ros.model_zoo.engine_builder import EngineConfig, build_models
 
 IMAGE = "sensor_msgs/msg/Image"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"

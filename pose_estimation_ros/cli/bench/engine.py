@@ -21,9 +21,9 @@ from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.latency import resident_mb, summarise
 from pose_estimation_ros.engine.execution.workers import chunk_sizes
-from pose_estimation_ros.engine.pipelines.stages import Models
-from pose_estimation_ros.engine.pose.pose_cache import ReuseOptions
-from pose_estimation_ros.model_zoo import EngineConfig, build_models, build_pipeline
+from pose_estimation_ros.engine.pipelines import Models, build_pipeline
+from pose_estimation_ros.engine.pose.pose_cache import PoseCacheOptions
+from pose_estimation_ros.model_zoo import EngineConfig, build_models
 
 PREPARED = 30  # frames drawn beforehand and shown in turn, so that drawing costs nothing
 _ROUNDS = 40
@@ -37,7 +37,7 @@ def measure(
     models = build_models(EngineConfig(pipeline=pipeline, runtime=runtime))
     models.load()
     # The same frames come again and again: every pose is estimated all the same.
-    options = PipelineOptions(reuse=ReuseOptions(cache_size=0))
+    options = PipelineOptions(pose_cache=PoseCacheOptions(cache_size=0))
     options.detector.max_persons = max(persons, 1)
     worker = build_pipeline(pipeline, models, options)
     loaded_s = time.time()

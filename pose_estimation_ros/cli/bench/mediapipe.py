@@ -20,9 +20,10 @@ from pose_estimation_ros.cli.bench.engine import PREPARED, prepared_frames
 from pose_estimation_ros.engine import Frame, Image, PipelineOptions
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.execution.latency import summarise
-from pose_estimation_ros.engine.pose.pose_cache import ReuseOptions
+from pose_estimation_ros.engine.pipelines import build_pipeline
+from pose_estimation_ros.engine.pose.pose_cache import PoseCacheOptions
 from pose_estimation_ros.errors import PoseEstimationError
-from pose_estimation_ros.model_zoo import EngineConfig, build_models, build_pipeline
+from pose_estimation_ros.model_zoo import EngineConfig, build_models
 
 VERSION = "0.10.14"
 _WARM_UP = 20
@@ -177,7 +178,7 @@ def against_mediapipe(
 def _engine(frames: list[ByteArray], runtime: str) -> Iterator[Ours]:
     models = build_models(EngineConfig(pipeline="v3", runtime=runtime))
     models.load()
-    options = PipelineOptions(reuse=ReuseOptions(cache_size=0))
+    options = PipelineOptions(pose_cache=PoseCacheOptions(cache_size=0))
     pipeline = build_pipeline("v3", models, options)
     shown = count()
 

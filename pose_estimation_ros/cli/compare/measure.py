@@ -23,12 +23,12 @@ from pose_estimation_ros.cli._options import (
 )
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.engine.execution.latency import MEGABYTE, resident_mb
+from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.engine.types import Frame
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.io.pose_records import as_json
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.io.sequences import open_sequence
-from pose_estimation_ros.model_zoo.engine_builder import build_pipeline
 
 _WARM_UP = 3
 

@@ -1,17 +1,20 @@
-"""A person's box between two looks of the detector, led by the joints."""
+"""Where a person's box is between two runs of the detector, told by the joints."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
+from pose_estimation_ros.engine.poses import JointEstimates
 
-_SURE = 0.5  # of the best joint's score
-_FEWEST = 3
-_STEP = 1.15  # most growth or shrinkage of the box from one frame to the next
+_CONFIDENT = 0.5  # of the best joint's score
+_FEWEST_JOINTS = 3
+_STEP = 1.15  # largest growth or shrinkage of the box from one frame to the next
+_MARGIN = 0.24  # of the longer side: joints do not reach the outline
+_SHRINKAGE = 0.9
 
 
-class BoxFollower:
+class BoxPropagator:
     """Moves and scales the detector's box as the joints in it move and spread.
 
     A box drawn around the joints alone would be another crop than the pose model was trained with,
@@ -19,15 +22,15 @@ class BoxFollower:
     """
 
     def __init__(self, box: AnyArray, xy: AnyArray, scores: AnyArray) -> None:
-        """Starts from a detected box (4,) and the joints (k, 2), (k,) estimated in it."""
+        """Starts from a detected box (4,) px and the joints (k, 2), (k,) estimated in it."""
         self._box, self._xy = np.array(box), np.array(xy)
-        self._sure = scores >= _SURE * scores.max()
+        self._confident = scores >= _CONFIDENT * scores.max()
         self._last = self._box
 
-    def follow(self, xy: AnyArray, scores: AnyArray) -> FloatArray:
-        """The box (4,) for joints (k, 2), (k,) of a later frame."""
-        common = self._sure & (scores >= _SURE * scores.max())
-        if common.sum() < _FEWEST:
+    def update(self, xy: AnyArray, scores: AnyArray) -> FloatArray:
+        """The box (4,) px for joints (k, 2), (k,) of a later frame."""
+        common = self._confident & (scores >= _CONFIDENT * scores.max())
+        if common.sum() < _FEWEST_JOINTS:
             return self._last.astype(np.float32)
         then, now = self._xy[common], xy[common]
         centre_then, centre_now = then.mean(axis=0), now.mean(axis=0)
@@ -43,3 +46,22 @@ class BoxFollower:
         size = np.clip(size, last / _STEP, last * _STEP)
         centre = (box[:2] + box[2:]) / 2
         return np.concatenate([centre - size / 2, centre + size / 2])
+
+
+def boxes_around_joints(joints: JointEstimates, boxes: FloatArray) -> FloatArray:
+    """Boxes (n, 4) px around the confident joints of persons whose boxes were (n, 4).
+
+    They have a margin, and shrink by at most a tenth at a time, so that an arm lost for a frame
+    does not cut the crop.
+    """
+    if len(joints) == 0:
+        return boxes
+    floor = _CONFIDENT * joints.scores.max(axis=1, keepdims=True)
+    unsure = (joints.scores < floor)[..., None]
+    low = np.where(unsure, np.inf, joints.xy).min(axis=1)
+    high = np.where(unsure, -np.inf, joints.xy).max(axis=1)
+    size = high - low
+    size = size + _MARGIN * size.max(axis=1, keepdims=True)
+    size = np.maximum(size, _SHRINKAGE * (boxes[:, 2:] - boxes[:, :2]))
+    centre = (low + high) / 2
+    return np.concatenate([centre - size / 2, centre + size / 2], axis=1).astype(np.float32)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.pipelines.stages import CameraState, Models, PipelineOptions
+from pose_estimation_ros.engine.pipelines.camera_session import CameraSession
+from pose_estimation_ros.engine.pipelines.models import Models
+from pose_estimation_ros.engine.pipelines.options import PipelineOptions
 from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
 from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
-from pose_estimation_ros.engine.poses import TRACK_LOST
 from pose_estimation_ros.engine.types import Frame, PoseResult
 
 
@@ -16,8 +17,8 @@ from pose_estimation_ros.engine.types import Frame, PoseResult
 class HybridOptions:
     """What is asked for. With `follow_scene` the number of persons seen decides instead.
 
-    Up to V4 as soon as the detector sees two persons; back to V3 once there was at most one for
-    `calm_s`, so that somebody passing by does not switch it to and fro.
+    V4 as soon as the detector sees two persons; V3 again once there was at most one for `calm_s`,
+    so that somebody passing by does not switch it to and fro.
     """
 
     follow_scene: bool = True
@@ -35,11 +36,11 @@ class HybridPipeline:
         self, models: Models, options: PipelineOptions, hybrid: HybridOptions | None = None
     ) -> None:
         self.options = hybrid or HybridOptions()
-        self._state = CameraState(options)
-        self._v3 = V3Pipeline(models, options, self._state)
-        self._v4 = V4Pipeline(models, options, self._state)
+        self._session = CameraSession(models, options)
+        self._v3 = V3Pipeline(models, options, self._session)
+        self._v4 = V4Pipeline(models, options, self._session)
         self._many = self.options.follow_scene
-        self._crowd_at_s: float | None = None
+        self._many_seen_at_s: float | None = None
 
     @property
     def active(self) -> str:
@@ -50,33 +51,39 @@ class HybridPipeline:
         """The answer of the pipeline that fits; raises what that one raises."""
         if not self.options.follow_scene:
             self._switch(self.options.max_persons > 1 or not self.options.latency_critical)
-        if not self._many:
-            result = self._v3.process(frame, cancel)
-            seen = self._v3.persons_seen
-            if self.options.follow_scene and seen is not None and seen > 1:
-                self._crowd_at_s = frame.stamp_s
-                self._switch(True)
-            return result
-        result = self._v4.process(frame, cancel)
-        if self.options.follow_scene:
-            start = self._crowd_at_s
-            persons = int((result.poses.track_states != TRACK_LOST).sum())
-            if persons > 1 or start is None or frame.stamp_s < start:
-                self._crowd_at_s = frame.stamp_s
-            elif frame.stamp_s - start >= self.options.calm_s:
-                self._switch(False)
-        return result
+        return (
+            self._process_many(frame, cancel) if self._many else self._process_one(frame, cancel)
+        )
 
     def reset(self) -> None:
         """Forgets everyone."""
         self._v3.reset()
-        self._crowd_at_s = None
+        self._many_seen_at_s = None
+
+    def _process_one(self, frame: Frame, cancel: CancelToken | None) -> PoseResult:
+        result = self._v3.process(frame, cancel)
+        seen = self._v3.persons_seen
+        if self.options.follow_scene and seen is not None and seen > 1:
+            self._many_seen_at_s = frame.stamp_s
+            self._switch(True)
+        return result
+
+    def _process_many(self, frame: Frame, cancel: CancelToken | None) -> PoseResult:
+        result = self._v4.process(frame, cancel)
+        if self.options.follow_scene:
+            since_s = self._many_seen_at_s
+            persons = int(result.poses.in_sight.sum())
+            if persons > 1 or since_s is None or frame.stamp_s < since_s:
+                self._many_seen_at_s = frame.stamp_s
+            elif frame.stamp_s - since_s >= self.options.calm_s:
+                self._switch(False)
+        return result
 
     def _switch(self, many: bool) -> None:
         if many == self._many:
             return
         self._many = many
         if many:
-            self._v4.look()
+            self._v4.detect_next()
         else:
-            self._v3.follow(self._state.last_boxes)
+            self._v3.follow(self._session.last_boxes)

@@ -1,23 +1,19 @@
 """V4: everyone in the image.
 
-Detector on every frame, or on every so many while each box follows its person's pose in between;
-crops in batches over the worker pool, poses in the order of detection.
+The detector runs on every frame, or on every so many while each box follows its person's pose in
+between; crops go in batches over the worker pool, poses come in the order of detection.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from pose_estimation_ros.engine.detection.box_propagation import BoxFollower
+from pose_estimation_ros.engine.detection.box_propagation import BoxPropagator
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.pipelines.stages import (
-    CameraState,
-    Models,
-    PipelineOptions,
-    Timer,
-    finish,
-)
-from pose_estimation_ros.engine.poses import TRACK_LOST, Poses
+from pose_estimation_ros.engine.pipelines.camera_session import CameraSession
+from pose_estimation_ros.engine.pipelines.models import Models
+from pose_estimation_ros.engine.pipelines.options import PipelineOptions
+from pose_estimation_ros.engine.poses import Poses
 from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
 
 
@@ -27,15 +23,14 @@ class V4Pipeline:
     name = "v4"
 
     def __init__(
-        self, models: Models, options: PipelineOptions, state: CameraState | None = None
+        self, models: Models, options: PipelineOptions, session: CameraSession | None = None
     ) -> None:
-        self._models = models
         self._options = options
-        self._state = state or CameraState(options)
-        # The persons of the last frame, since the detector saw them.
-        self._followers: dict[int, BoxFollower] = {}
-        self._followed = Detections.empty()
-        self._since_look = 0
+        self._session = session or CameraSession(models, options)
+        # By track, since the detector saw the person last.
+        self._propagators: dict[int, BoxPropagator] = {}
+        self._propagated = Detections.empty()
+        self._frames_since_detection = 0
 
     def process(self, frame: Frame, cancel: CancelToken | None = None) -> PoseResult:
         """Everyone in the frame.
@@ -47,56 +42,49 @@ class V4Pipeline:
         cancel = cancel or CancelToken()
         cancel.check()
         times = StageTimes()
-        timer = Timer()
-        self._since_look += 1
-        follow = self._since_look < self._options.detect_every_many and len(self._followed) > 0
-        if follow:
-            seen = self._followed
-        else:
-            seen = self._models.detect(frame, self._options, self._state.last_boxes)
-            self._since_look = 0
-            self._followers = {}
-        times.detect_ms = timer.lap_ms()
-        cancel.check()
-        joints, skeleton = self._models.estimate(frame, seen.boxes, cancel, self._state.reuse)
-        times.pose_ms = timer.lap_ms()
-        result = finish(
-            *(frame, self.name, seen, joints, skeleton),
-            *(self._models, self._state, self._options, times),
-        )
+        found = self._detect(frame, times)
+        estimated = self._session.estimate(frame, found.boxes, times, cancel)
+        result = self._session.finish(self.name, frame, found, estimated, times)
         if self._options.detect_every_many > 1:
-            self._follow(result.poses)
+            self._propagate(result.poses)
         else:
-            self.look()
+            self.detect_next()
         return result
 
-    def look(self) -> None:
-        """Lets the detector look at the next frame, as when another pipeline hands over."""
-        self._followed = Detections.empty()
-
-    def _follow(self, poses: Poses) -> None:
-        """Where everybody will be looked for in the next frame, unless the detector looks.
-
-        Without identities nobody can be followed, and the detector looks at every frame.
-        """
-        here = np.flatnonzero((poses.track_states != TRACK_LOST) & (poses.track_ids >= 0))
-        followers: dict[int, BoxFollower] = {}
-        boxes, found = [], []
-        for index in here.tolist():
-            identity = int(poses.track_ids[index])
-            xy, scores = poses.joints.xy[index], poses.joints.scores[index]
-            follower = self._followers.get(identity)
-            if follower is None:
-                follower = BoxFollower(poses.boxes[index], xy, scores)
-            followers[identity] = follower
-            boxes.append(follower.follow(xy, scores))
-            # A pose's score is its detection's times the mean of its joints'.
-            found.append(poses.scores[index] / max(float(scores.mean()), 1e-6))
-        self._followers = followers
-        where = np.array(boxes, np.float32).reshape(-1, 4)
-        self._followed = Detections(where, np.array(found, np.float32))
+    def detect_next(self) -> None:
+        """Runs the detector on the next frame, as when another pipeline hands over."""
+        self._propagated = Detections.empty()
 
     def reset(self) -> None:
         """Forgets everyone."""
-        self.look()
-        self._state.reset()
+        self.detect_next()
+        self._session.reset()
+
+    def _detect(self, frame: Frame, times: StageTimes) -> Detections:
+        """Everyone as the detector sees them, or where their poses say they are by now."""
+        self._frames_since_detection += 1
+        due = self._frames_since_detection >= self._options.detect_every_many
+        if len(self._propagated) and not due:
+            return self._propagated
+        self._frames_since_detection = 0
+        self._propagators = {}
+        return self._session.detect(frame, self._session.last_boxes, times)
+
+    def _propagate(self, poses: Poses) -> None:
+        """Predicts where everybody will be in the next frame, unless the detector runs on it.
+
+        Without identities nobody can be followed, and the detector runs on every frame.
+        """
+        propagators: dict[int, BoxPropagator] = {}
+        boxes, scores = [], []
+        for person in poses[poses.in_sight & (poses.track_ids >= 0)]:
+            propagator = self._propagators.get(person.track_id)
+            if propagator is None:
+                propagator = BoxPropagator(person.box, person.xy, person.joint_scores)
+            propagators[person.track_id] = propagator
+            boxes.append(propagator.update(person.xy, person.joint_scores))
+            # A pose's score is its detection's times the mean of its joints'.
+            scores.append(person.score / max(float(person.joint_scores.mean()), 1e-6))
+        self._propagators = propagators
+        where = np.array(boxes, np.float32).reshape(-1, 4)
+        self._propagated = Detections(where, np.array(scores, np.float32))

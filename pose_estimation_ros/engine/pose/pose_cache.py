@@ -1,4 +1,4 @@
-"""Poses of persons whose pixels did not change, used again.
+"""The pose cache: persons whose pixels did not change keep their pose, the others are estimated.
 
 A surveillance camera sees people who sit and stand for minutes, and a paused video nothing else.
 """
@@ -12,24 +12,40 @@ from itertools import count
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.arrays import AnyArray, ByteArray, FloatArray
+from pose_estimation_ros.engine.arrays import AnyArray, BoolArray, ByteArray, FloatArray
+from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
+from pose_estimation_ros.engine.execution.workers import WorkerPool, chunk_sizes
 from pose_estimation_ros.engine.geometry import crop_affine, crop_boxes
-from pose_estimation_ros.engine.pose.top_down import CROP_ENLARGE
+from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.poses import JointEstimates
+from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Image
 
 _SIDE = 64  # samples a side of the crop that is compared
 _BLOCK = 8
-_NOISE = 3.0  # most mean difference of a block of samples, grey levels
-_SPECK = 24  # most difference of any one sample: an edge that moved by a pixel makes more
+_NOISE = 3.0  # largest mean difference of a block of samples, grey levels
+_SPECK = 24  # largest difference of one sample: an edge that moved by a pixel makes more
 _SAME_BOX = 0.02  # of the box's longer side
 
 
 @dataclass(slots=True)
-class ReuseOptions:
+class PoseCacheOptions:
     """`cache_size` is the number of poses that are remembered; 0 estimates every pose anew."""
 
     cache_size: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatedJoints:
+    """Joints of n persons; `cache_hits` of them were taken from the cache."""
+
+    joints: JointEstimates
+    skeleton: Skeleton
+    cache_hits: int = 0
+
+    def __len__(self) -> int:
+        return len(self.joints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +56,72 @@ class _Entry:
     joints: JointEstimates  # of one person
 
 
-class PoseReuse:
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What one pose model made of a frame: cached joints by person, and new ones in order."""
+
+    model: TopDownPose
+    cached: list[JointEstimates | None]
+    is_new: BoolArray
+    new: JointEstimates
+
+
+class PoseCache:
     """The last poses of one camera's persons with the pixels they were estimated from.
 
     A pose is used again where the box is where it was and every sample of the crop is as it was,
     up to the noise of a good sensor. The comparison is always with the pixels of the estimate
     itself, so slow movement adds up until it shows. Not thread-safe.
-
-    Attributes:
-        used, estimated: poses of the last frame that were used again, and that were not.
     """
 
-    def __init__(self, options: ReuseOptions) -> None:
+    def __init__(self, options: PoseCacheOptions) -> None:
         self.options = options
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
         self._numbers = count()
         self._model: object = None
-        self.used = self.estimated = 0
 
     def clear(self) -> None:
         """Forgets every pose."""
         self._entries.clear()
 
+    def estimate(
+        self,
+        image: Image,
+        boxes: FloatArray,
+        models: FallbackChain[TopDownPose],
+        workers: WorkerPool,
+        cancel: CancelToken,
+    ) -> EstimatedJoints:
+        """Joints of the persons in the boxes (n, 4) px, in their order.
+
+        Those who are not cached are estimated in chunks over the workers.
+
+        Raises:
+            ModelError: no pose model is usable.
+            CancelledError: the token was cancelled.
+        """
+        if len(boxes) == 0:
+            skeleton = models.current.skeleton
+            return EstimatedJoints(JointEstimates.empty(len(skeleton.joints)), skeleton)
+
+        def attempt(model: TopDownPose) -> _Attempt:
+            cached = self.find(image, boxes, model)
+            is_new = np.array([joints is None for joints in cached], bool)
+            new = _in_chunks(model, image, boxes[is_new], workers, cancel)
+            return _Attempt(model, cached, is_new, new)
+
+        done = models.call(attempt)
+        # Here rather than in `attempt`, which runs on in its thread after a time-out.
+        self.keep(image, boxes[done.is_new], done.new, done.model, done.model.enlarge)
+        known = [joints for joints in done.cached if joints is not None]
+        order = np.argsort(np.concatenate([done.is_new.nonzero()[0], (~done.is_new).nonzero()[0]]))
+        joints = JointEstimates.concatenate([done.new, *known]).take(order)
+        return EstimatedJoints(joints, done.model.skeleton, len(known))
+
     def find(self, image: Image, boxes: FloatArray, model: object) -> list[JointEstimates | None]:
         """For each box (n, 4) px the joints of the person in it where nothing changed, else None.
 
-        Poses estimated by another model than this one are none.
+        Poses estimated by another model than this one do not count.
         """
         if model is not self._model or not self._entries or not self.options.cache_size:
             return [None] * len(boxes)
@@ -91,7 +147,7 @@ class PoseReuse:
         boxes: FloatArray,
         joints: JointEstimates,
         model: object,
-        enlarge: float = CROP_ENLARGE,
+        enlarge: float,
     ) -> None:
         """Remembers freshly estimated joints of the persons in the boxes (n, 4) px.
 
@@ -104,11 +160,27 @@ class PoseReuse:
             self._entries.clear()
             return
         for index, shown in enumerate(crop_boxes(boxes, 1.0, enlarge)):
-            pose = joints.take([index])
             samples = _sample(image, shown)
-            self._entries[next(self._numbers)] = _Entry(boxes[index], shown, samples, pose)
+            entry = _Entry(boxes[index], shown, samples, joints.take([index]))
+            self._entries[next(self._numbers)] = entry
         while len(self._entries) > self.options.cache_size:
             self._entries.popitem(last=False)
+
+
+def _in_chunks(
+    model: TopDownPose,
+    image: Image,
+    boxes: FloatArray,
+    workers: WorkerPool,
+    cancel: CancelToken,
+) -> JointEstimates:
+    """The joints of the persons in the boxes (n, 4) px, estimated by all workers at a time."""
+    if len(boxes) == 0:
+        return JointEstimates.empty(len(model.skeleton.joints))
+    ends = np.cumsum(chunk_sizes(len(boxes), workers.workers, model.batch))
+    chunks = np.split(boxes, ends[:-1])
+    parts = workers.map(lambda chunk: model.estimate(image, chunk), chunks, cancel)
+    return JointEstimates.concatenate(parts)
 
 
 def _sample(image: Image, shown: AnyArray) -> ByteArray:

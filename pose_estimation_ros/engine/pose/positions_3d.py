@@ -1,4 +1,4 @@
-"""Joints in metres."""
+"""Joints in metres: the root's distance, and the other joints relative to it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pose_estimation_ros.engine.poses import DEPTH_DEPTH_IMAGE, DEPTH_NONE, Join
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Frame
 
-_SEEN_SCORE = 0.1
-# Where the root is out of sight, so many of the surest joints say where it is.
-_SUREST = 5
+_VISIBLE_SCORE = 0.1
+# Where the root is out of sight, this many of the most confident joints tell its distance.
+_MOST_CONFIDENT = 5
 
 
-def locate(
+def positions_in_metres(
     frame: Frame,
     joints: JointEstimates,
     boxes: FloatArray,
@@ -35,7 +35,7 @@ def locate(
     if others.any():
         image, camera = frame.image, frame.camera
         root_z[others], sources[others] = root_depth.call(
-            lambda way: (way.depths(image, boxes[others], camera), way.source)
+            lambda source: (source.depths(image, boxes[others], camera), source.source)
         )
     z = root_z[:, None] + joints.z_m
     return frame.camera.back_project(joints.xy, np.where(z > 0, z, np.nan)), sources
@@ -46,7 +46,7 @@ def _from_depth_image(
 ) -> tuple[FloatArray, IntArray]:
     """Distances (n,) of the root joints where the depth image knows them, else NaN.
 
-    Those of a person whose root is out of sight are told by the joints that are seen.
+    Where the root is out of sight, the visible joints tell it.
     """
     n = len(joints)
     root_z = np.full(n, np.nan, np.float32)
@@ -55,17 +55,17 @@ def _from_depth_image(
         return root_z, sources
     depth, size = frame.depth_m, (frame.image.width, frame.image.height)
     roots = list(skeleton.roots)
-    seen = joints.scores >= _SEEN_SCORE
+    visible = joints.scores >= _VISIBLE_SCORE
     points = joints.xy[:, roots].mean(axis=1)
     for person in range(n):
-        if seen[person, roots].all():
+        if visible[person, roots].all():
             root_z[person] = depth_at(depth, points[person], size)
         if np.isnan(root_z[person]):
-            # Cut off by the image's edge or a table, or a hole: others, less their own z.
-            surest = np.argsort(-joints.scores[person])[:_SUREST]
+            # Cut off by the image's edge or a table, or a hole: other joints, less their own z.
+            confident = np.argsort(-joints.scores[person])[:_MOST_CONFIDENT]
             found = [
                 depth_at(depth, joints.xy[person, joint], size) - joints.z_m[person, joint]
-                for joint in surest[seen[person, surest]]
+                for joint in confident[visible[person, confident]]
             ]
             known = [distance for distance in found if distance > 0]
             if known:

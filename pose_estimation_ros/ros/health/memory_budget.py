@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pose_estimation_ros.engine.execution.latency import resident_mb
 from pose_estimation_ros.engine.execution.memory import return_free_memory
-from pose_estimation_ros.engine.pipelines.stages import Models, PipelineOptions
+from pose_estimation_ros.engine.pipelines import Models, PipelineOptions
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 3.0  # from one step to the next, so that its effect shows
@@ -59,8 +59,8 @@ class MemoryBudget:
     def _shed(self, models: Models, options: PipelineOptions) -> bool:
         """Gives up the next thing; False where nothing is left."""
         step = ""
-        if options.reuse.cache_size > 0:
-            options.reuse.cache_size = 0
+        if options.pose_cache.cache_size > 0:
+            options.pose_cache.cache_size = 0
             step = "no poses are cached any more"
         elif models.workers.most > 1:
             step = f"{models.workers.most} workers became one"

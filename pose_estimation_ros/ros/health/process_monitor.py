@@ -9,7 +9,7 @@ import psutil
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from pose_estimation_ros.engine.execution.gpu import Gpu
-from pose_estimation_ros.engine.pipelines.stages import Models, PipelineOptions
+from pose_estimation_ros.engine.pipelines import Models, PipelineOptions
 from pose_estimation_ros.ros.health.memory_budget import MemoryBudget
 from pose_estimation_ros.ros.health.status_report import STALE, WARN, Report
 

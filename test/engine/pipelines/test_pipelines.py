@@ -22,7 +22,8 @@ from pose_estimation_ros.engine import (
 )
 from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.geometry import box_iou
-from pose_estimation_ros.engine.pipelines.stages import CameraState, finish
+from pose_estimation_ros.engine.pipelines import CameraSession
+from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints
 from pose_estimation_ros.engine.poses import (
     DEPTH_BOX,
     DEPTH_DEPTH_IMAGE,
@@ -76,7 +77,7 @@ def test_joints_lie_on_their_persons(embedded_models: Models, scene_frames: list
 def test_workers_change_nothing_but_the_time(embedded_models: Models, scene_frames: list) -> None:
     image, boxes = Image(scene_frames[0]), np.array([[40.0, 30.0, 240.0, 300.0]] * 5)
     boxes = (boxes + np.arange(5)[:, None] * 20).astype(np.float32)
-    joints, _ = embedded_models.estimate(_frame(scene_frames[0]), boxes, CancelToken())
+    joints = embedded_models.estimate(_frame(scene_frames[0]), boxes, CancelToken()).joints
     alone = [embedded_models.pose.current.estimate(image, box[None]) for box in boxes]
     np.testing.assert_allclose(joints.xy, np.concatenate([a.xy for a in alone]), atol=0.05)
 
@@ -261,7 +262,7 @@ def test_tracks_are_new_then_tracked_then_lost(
     assert len(gone[-1]) == 0  # after the re-entry time they are forgotten
 
 
-def test_who_is_new_must_be_surer_than_who_is_known(embedded_models: Models) -> None:
+def test_new_tracks_need_a_higher_score_than_existing_ones(embedded_models: Models) -> None:
     """The score of a person is the detector's times the joints' mean, here 0.25."""
     box = np.array([[100, 100, 200, 400]], np.float32)
     xy = np.random.default_rng(0).uniform(box[0, :2], box[0, 2:], (1, 17, 2))
@@ -269,19 +270,20 @@ def test_who_is_new_must_be_surer_than_who_is_known(embedded_models: Models) -> 
         xy.astype(np.float32), np.full((1, 17), 0.25, np.float32), np.zeros((1, 17), np.float32)
     )
 
-    def published(detected: float, index: int, state: CameraState) -> list[int]:
-        result = finish(
-            *(_frame(WALL, index), "v4", Detections(box, np.array([detected], np.float32))),
-            *(joints, COCO17, embedded_models, state, options, StageTimes()),
-        )
+    def published(detected: float, index: int, session: CameraSession) -> list[int]:
+        found = Detections(box, np.array([detected], np.float32))
+        estimated = EstimatedJoints(joints, COCO17)
+        result = session.finish("v4", _frame(WALL, index), found, estimated, StageTimes())
         assert result.poses.scores == pytest.approx([detected * 0.25] * len(result.poses))
         return result.poses.track_ids.tolist()
 
     options = PipelineOptions(min_pose_score=0.2)
-    state = CameraState(options)
-    answers = [published(score, index, state) for index, score in enumerate((0.5, 0.7, 0.5, 0.3))]
+    session = CameraSession(embedded_models, options)
+    answers = [
+        published(score, index, session) for index, score in enumerate((0.5, 0.7, 0.5, 0.3))
+    ]
     assert answers == [[], [0], [0], [0]]
     options.tracking.enabled = False
-    assert published(0.3, 5, CameraState(options)) == [-1]
+    assert published(0.3, 5, CameraSession(embedded_models, options)) == [-1]
     options = PipelineOptions(min_pose_score=0.0)
-    assert published(0.3, 6, CameraState(options)) == [0]
+    assert published(0.3, 6, CameraSession(embedded_models, options)) == [0]

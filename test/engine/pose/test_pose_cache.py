@@ -14,9 +14,11 @@ from pose_estimation_ros.engine import (
     V3Pipeline,
     V4Pipeline,
 )
-from pose_estimation_ros.engine.pose.pose_cache import PoseReuse, ReuseOptions
+from pose_estimation_ros.engine.pose.pose_cache import PoseCache, PoseCacheOptions
 from pose_estimation_ros.engine.poses import JointEstimates
 from pose_estimation_ros.engine.types import PoseResult
+
+ENLARGE = 1.25
 
 
 def _run(pipeline: V3Pipeline | V4Pipeline, frames: list) -> list[PoseResult]:
@@ -24,7 +26,7 @@ def _run(pipeline: V3Pipeline | V4Pipeline, frames: list) -> list[PoseResult]:
 
 
 def _pipeline(models: Models, kind: type = V4Pipeline, size: int = 50) -> V4Pipeline:
-    return kind(models, PipelineOptions(reuse=ReuseOptions(size)))
+    return kind(models, PipelineOptions(pose_cache=PoseCacheOptions(size)))
 
 
 @pytest.mark.parametrize("kind", [V3Pipeline, V4Pipeline])
@@ -48,12 +50,12 @@ def test_a_still_image_is_estimated_once(
 def test_the_noise_of_a_good_sensor_is_no_change(scene_frames: list) -> None:
     rng = np.random.default_rng(0)
     box, joints = np.array([[40, 80, 300, 460]], np.float32), _joints()
-    reuse = PoseReuse(ReuseOptions())
+    cache = PoseCache(PoseCacheOptions())
     pixels = scene_frames[0].astype(np.int16)
     noisy = [np.clip(pixels + rng.normal(0, 1.5, pixels.shape), 0, 255) for _ in range(2)]
     first, second = (Image(n.astype(np.uint8)) for n in noisy)
-    reuse.keep(first, box, joints, "model")
-    assert reuse.find(second, box, "model")[0] is not None
+    cache.keep(first, box, joints, "model", ENLARGE)
+    assert cache.find(second, box, "model")[0] is not None
 
 
 def test_who_moves_is_estimated_and_who_does_not_is_not(
@@ -90,36 +92,36 @@ BOX = np.array([[40, 80, 300, 460]], np.float32)
 @pytest.mark.parametrize("radius", [6, 12])
 def test_a_hand_that_moves_is_seen(scene_frames: list, radius: int) -> None:
     """Something the size of a hand, as bright as skin is before cloth, moves by its width."""
-    reuse = PoseReuse(ReuseOptions())
+    cache = PoseCache(PoseCacheOptions())
     before, after = scene_frames[0].copy(), scene_frames[0].copy()
     cv2.circle(before, (150, 300), radius, (120, 140, 190), -1)
     cv2.circle(after, (150 + 2 * radius, 300), radius, (120, 140, 190), -1)
-    reuse.keep(Image(before), BOX, _joints(), "model")
-    assert reuse.find(Image(before), BOX, "model")[0] is not None
-    assert reuse.find(Image(after), BOX, "model")[0] is None
+    cache.keep(Image(before), BOX, _joints(), "model", ENLARGE)
+    assert cache.find(Image(before), BOX, "model")[0] is not None
+    assert cache.find(Image(after), BOX, "model")[0] is None
 
 
 def test_slow_movement_adds_up(scene_frames: list) -> None:
-    reuse = PoseReuse(ReuseOptions())
-    reuse.keep(Image(scene_frames[0]), BOX, _joints(), "model")
+    cache = PoseCache(PoseCacheOptions())
+    cache.keep(Image(scene_frames[0]), BOX, _joints(), "model", ENLARGE)
     height, width = scene_frames[0].shape[:2]
     for step in range(1, 20):
         shift = np.array([[1, 0, 0.25 * step], [0, 1, 0]])
         moved = cv2.warpAffine(scene_frames[0], shift, (width, height))
-        if reuse.find(Image(moved), BOX, "model")[0] is None:
+        if cache.find(Image(moved), BOX, "model")[0] is None:
             break
     assert 0.25 * step <= 1.5
 
 
 def test_another_model_another_place_and_a_full_cache(scene_frames: list) -> None:
-    reuse = PoseReuse(ReuseOptions(cache_size=2))
+    cache = PoseCache(PoseCacheOptions(cache_size=2))
     image = Image(scene_frames[0])
-    reuse.keep(image, BOX, _joints(), "model")
-    assert reuse.find(image, BOX, "another")[0] is None
-    assert reuse.find(image, BOX + 20, "model")[0] is None
+    cache.keep(image, BOX, _joints(), "model", ENLARGE)
+    assert cache.find(image, BOX, "another")[0] is None
+    assert cache.find(image, BOX + 20, "model")[0] is None
     for away in (50, 100):
-        reuse.keep(image, BOX + away, _joints(), "model")
-    assert reuse.find(image, BOX, "model")[0] is None
-    assert reuse.find(image, BOX + 100, "model")[0] is not None
-    reuse.options.cache_size = 0
-    assert reuse.find(image, BOX + 100, "model")[0] is None
+        cache.keep(image, BOX + away, _joints(), "model", ENLARGE)
+    assert cache.find(image, BOX, "model")[0] is None
+    assert cache.find(image, BOX + 100, "model")[0] is not None
+    cache.options.cache_size = 0
+    assert cache.find(image, BOX + 100, "model")[0] is None

@@ -12,7 +12,7 @@ from paths import ROOT
 
 from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain, Rung
-from pose_estimation_ros.engine.pose.positions_3d import locate
+from pose_estimation_ros.engine.pose.positions_3d import positions_in_metres
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth, RootNet, depth_at
 from pose_estimation_ros.engine.poses import (
     DEPTH_BOX,
@@ -81,7 +81,9 @@ def test_rootnet_scales_the_boxes_distance(tmp_path: Path) -> None:
     expected = 0.8 * BoxDepth().depths(IMAGE, BOXES, CAMERA)
     np.testing.assert_allclose(net.depths(IMAGE, BOXES, CAMERA), expected, rtol=1e-5)
     chain = _chain(net, BoxDepth())
-    positions, sources = locate(Frame(IMAGE, camera=CAMERA), _joints(2), BOXES, COCO17, chain)
+    positions, sources = positions_in_metres(
+        Frame(IMAGE, camera=CAMERA), _joints(2), BOXES, COCO17, chain
+    )
     assert sources.tolist() == [DEPTH_ROOTNET] * 2
     np.testing.assert_allclose(positions[:, 0, 2], expected, rtol=1e-5)
 
@@ -91,7 +93,7 @@ def test_a_rootnet_that_answers_nonsense_is_left_for_the_box(tmp_path: Path) -> 
     with pytest.raises(ModelError, match="not positive"):
         net.depths(IMAGE, BOXES, CAMERA)
     chain = _chain(net, BoxDepth())
-    _, sources = locate(Frame(IMAGE, camera=CAMERA), _joints(2), BOXES, COCO17, chain)
+    _, sources = positions_in_metres(Frame(IMAGE, camera=CAMERA), _joints(2), BOXES, COCO17, chain)
     assert sources.tolist() == [DEPTH_BOX] * 2
 
 
@@ -105,7 +107,7 @@ def test_a_depth_image_comes_first_and_holes_fall_back() -> None:
     depth = np.zeros((480, 640), np.float32)
     depth[200:280, 280:360] = 2.5  # around the first person's hips only
     frame = Frame(IMAGE, camera=CAMERA, depth_m=depth)
-    positions, sources = locate(frame, _joints(2), BOXES, COCO17, _chain(BoxDepth()))
+    positions, sources = positions_in_metres(frame, _joints(2), BOXES, COCO17, _chain(BoxDepth()))
     assert sources.tolist() == [DEPTH_DEPTH_IMAGE, DEPTH_BOX]
     np.testing.assert_allclose(positions[0, :, 2], 2.5)
     np.testing.assert_allclose(positions[0, 0, :2], [0, 0], atol=1e-6)
@@ -122,14 +124,14 @@ def test_who_is_cut_off_above_the_hips_is_as_far_as_what_is_seen_of_them() -> No
     joints.z_m[0, 1:5] = -0.15
     joints.z_m[0, 3] = np.nan  # not every model places every joint
     frame = Frame(IMAGE, camera=CAMERA, depth_m=depth)
-    positions, sources = locate(frame, joints, BOXES[:1], COCO17, _chain(BoxDepth()))
+    positions, sources = positions_in_metres(frame, joints, BOXES[:1], COCO17, _chain(BoxDepth()))
     assert sources.tolist() == [DEPTH_DEPTH_IMAGE]
     # The nose is on the wall but among the least sure.
     np.testing.assert_allclose(positions[0, 11:13, 2], 2.65, atol=1e-5)
     np.testing.assert_allclose(positions[0, [1, 2, 4], 2], 2.5, atol=1e-5)
 
     joints.scores[:] = 0.05  # nothing is seen for sure
-    positions, sources = locate(frame, joints, BOXES[:1], COCO17, _chain(BoxDepth()))
+    positions, sources = positions_in_metres(frame, joints, BOXES[:1], COCO17, _chain(BoxDepth()))
     assert sources.tolist() == [DEPTH_BOX]
 
 
@@ -141,7 +143,7 @@ def test_hips_in_a_hole_are_as_far_as_the_other_joints_say() -> None:
     joints.z_m[0, :5] = 0.25
     joints.scores[0, 5:] = 0.5
     frame = Frame(IMAGE, camera=CAMERA, depth_m=depth)
-    positions, sources = locate(frame, joints, BOXES[:1], COCO17, _chain(BoxDepth()))
+    positions, sources = positions_in_metres(frame, joints, BOXES[:1], COCO17, _chain(BoxDepth()))
     assert sources.tolist() == [DEPTH_DEPTH_IMAGE]
     np.testing.assert_allclose(positions[0, 11:13, 2], 2.25, atol=1e-5)
 

@@ -1,0 +1,115 @@
+"""Who is in front of one camera: the state that lasts from frame to frame, and the last stage."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pose_estimation_ros.engine.arrays import FloatArray
+from pose_estimation_ros.engine.detection.box_propagation import boxes_around_joints
+from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.execution.stopwatch import Stopwatch
+from pose_estimation_ros.engine.pipelines.models import Models
+from pose_estimation_ros.engine.pipelines.options import PipelineOptions
+from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCache
+from pose_estimation_ros.engine.pose.positions_3d import positions_in_metres
+from pose_estimation_ros.engine.poses import TRACK_LOST, JointEstimates, Poses
+from pose_estimation_ros.engine.tracking.smoothing import Smoother
+from pose_estimation_ros.engine.tracking.tracker import Tracker
+from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
+
+# A new track needs this share of `min_pose_score` as its score, the detector's times the joints'.
+NEW_TRACK_SCORE = 0.75
+
+NO_BOXES: FloatArray = np.zeros((0, 4), np.float32)
+
+
+class CameraSession:
+    """One camera's tracks, smoothing and pose cache.
+
+    Hybrid's two pipelines share one.
+    A frame goes through its three methods in order: detect, estimate, finish. Not thread-safe.
+
+    Attributes:
+        last_boxes: (n, 4) px, around the joints of everybody in the last frame.
+    """
+
+    def __init__(self, models: Models, options: PipelineOptions) -> None:
+        self.models, self.options = models, options
+        self.last_boxes = NO_BOXES
+        self._tracker = Tracker(options.tracking)
+        self._smoother = Smoother(options.smoothing)
+        self._cache = PoseCache(options.pose_cache)
+
+    def reset(self) -> None:
+        """Forgets everyone."""
+        self._tracker.reset()
+        self._smoother.reset()
+        self._cache.clear()
+        self.last_boxes = NO_BOXES
+
+    def detect(self, frame: Frame, previous: FloatArray, times: StageTimes) -> Detections:
+        """Everyone in the frame; `previous` (n, 4) px as for Detector.detect.
+
+        Raises:
+            ModelError: no detector is usable.
+        """
+        watch = Stopwatch()
+        found = self.models.detect(frame, self.options, previous)
+        times.detect_ms += watch.lap_ms()
+        return found
+
+    def estimate(
+        self, frame: Frame, boxes: FloatArray, times: StageTimes, cancel: CancelToken
+    ) -> EstimatedJoints:
+        """Joints of the persons in the boxes (n, 4) px.
+
+        Raises:
+            ModelError: no pose model is usable.
+            CancelledError: the token was cancelled.
+        """
+        cancel.check()
+        watch = Stopwatch()
+        estimated = self.models.estimate(frame, boxes, cancel, self._cache)
+        times.pose_ms += watch.lap_ms()
+        return estimated
+
+    def finish(
+        self,
+        pipeline: str,
+        frame: Frame,
+        found: Detections,
+        estimated: EstimatedJoints,
+        times: StageTimes,
+    ) -> PoseResult:
+        """Drops false positives, then gives identities, smooths, and places joints in metres.
+
+        A person's score is the detector's times the mean of the joints'. New tracks need a higher
+        score than existing ones, since false positives come and go with low scores.
+        """
+        watch = Stopwatch()
+        options, joints = self.options, estimated.joints
+        mean = joints.scores.mean(axis=1) if len(joints) else np.zeros(0, np.float32)
+        kept = mean >= options.min_pose_score
+        boxes, joints = found.boxes[kept], joints.take(kept)
+        scores = (found.scores * mean)[kept].astype(np.float32)
+        may_be_new = scores >= NEW_TRACK_SCORE * options.min_pose_score
+        ids, states = self._tracker.update(boxes, frame.stamp_s, may_be_new)
+        if options.tracking.enabled:
+            tracked = ids >= 0
+            boxes, joints, scores = boxes[tracked], joints.take(tracked), scores[tracked]
+            ids, states = ids[tracked], states[tracked]
+        self._smoother.keep(self._tracker.identities)
+        xy = self._smoother.smooth(joints.xy, boxes, ids, frame.stamp_s)
+        joints = JointEstimates(xy, joints.scores, joints.z_m)
+        self.last_boxes = boxes_around_joints(joints, boxes)
+        skeleton = estimated.skeleton
+        root_depth = self.models.root_depth
+        positions, sources = positions_in_metres(frame, joints, boxes, skeleton, root_depth)
+        poses = Poses(boxes, scores, joints, positions, ids, states, sources, skeleton)
+        if options.report_lost:
+            lost_ids, lost_boxes = self._tracker.lost(frame.stamp_s)
+            lost = Poses.without_joints(lost_boxes, skeleton, lost_ids, TRACK_LOST)
+            poses = Poses.concatenate([poses, lost])
+        times.track_ms = watch.lap_ms()
+        new = len(estimated) - estimated.cache_hits
+        return PoseResult(poses, pipeline, times, new, estimated.cache_hits)

@@ -1,0 +1,98 @@
+"""The loaded models and the threads that run them."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
+from pose_estimation_ros.engine.detection.detector import Detector
+from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.execution.fallback_chain import ChainState, FallbackChain, Rung
+from pose_estimation_ros.engine.execution.memory import return_free_memory
+from pose_estimation_ros.engine.execution.workers import LAST_JOBS_S, Helpers, WorkerPool
+from pose_estimation_ros.engine.pipelines.options import PipelineOptions
+from pose_estimation_ros.engine.pose.pose_cache import (
+    EstimatedJoints,
+    PoseCache,
+    PoseCacheOptions,
+)
+from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth
+from pose_estimation_ros.engine.pose.top_down import TopDownPose
+from pose_estimation_ros.engine.types import Detections, Frame
+
+
+@dataclass
+class Models:
+    """Detector, pose model and root depth as fallback chains, shared by all cameras and pipelines.
+
+    `workers` estimate the poses of one frame; `background` runs the detector between V3's frames.
+    """
+
+    detector: FallbackChain[Detector]
+    pose: FallbackChain[TopDownPose]
+    workers: WorkerPool
+    root_depth: FallbackChain[RootDepth] = field(
+        default_factory=lambda: FallbackChain("root depth", [Rung(BoxDepth.name, BoxDepth)])
+    )
+    background: Helpers = field(default_factory=lambda: Helpers(1, "pose_background"))
+
+    def __post_init__(self) -> None:
+        # A program that just ends must not tear its thread out of a runtime, which aborts then.
+        weakref.finalize(self, self.background.close, LAST_JOBS_S)
+
+    def load(self) -> None:
+        """Loads the best usable models now rather than at the first image.
+
+        Raises:
+            ModelError: a chain has no usable candidate.
+        """
+        for chain in self.chains:
+            _ = chain.current
+        return_free_memory()
+
+    @property
+    def chains(self) -> tuple[FallbackChain[Any], ...]:
+        """Every fallback chain."""
+        return (self.detector, self.pose, self.root_depth)
+
+    def states(self) -> dict[str, ChainState]:
+        """The active model of each chain, by the chain's name."""
+        return {chain.what: chain.state for chain in self.chains}
+
+    @property
+    def hang(self) -> bool:
+        """Whether a call that timed out is still running."""
+        return any(chain.hangs for chain in self.chains)
+
+    def detect(self, frame: Frame, options: PipelineOptions, previous: AnyArray) -> Detections:
+        """Everyone in the frame; `previous` (n, 4) px as for Detector.detect.
+
+        Raises:
+            ModelError: no detector is usable.
+        """
+        return self.detector.call(lambda d: d.detect(frame.image, options.detector, previous))
+
+    def estimate(
+        self,
+        frame: Frame,
+        boxes: FloatArray,
+        cancel: CancelToken,
+        cache: PoseCache | None = None,
+    ) -> EstimatedJoints:
+        """Joints of the persons in the boxes (n, 4) px, in their order, spread over the workers.
+
+        Raises:
+            ModelError: no pose model is usable.
+            CancelledError: the token was cancelled.
+        """
+        cache = cache or PoseCache(PoseCacheOptions(cache_size=0))
+        return cache.estimate(frame.image, boxes, self.pose, self.workers, cancel)
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self.workers.close()
+        self.background.close()
+        for chain in self.chains:
+            chain.close()

@@ -1,0 +1,176 @@
+"""The front door for Python programs: images in, poses out."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+
+from pose_estimation_ros.engine.arrays import ByteArray
+from pose_estimation_ros.engine.camera_model import CameraModel
+from pose_estimation_ros.engine.pipelines import HybridOptions, PipelineOptions, build_pipeline
+from pose_estimation_ros.engine.poses import Poses
+from pose_estimation_ros.engine.skeletons import Skeleton
+from pose_estimation_ros.engine.types import Frame, Image, PoseResult
+from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.prefetch import prefetched
+from pose_estimation_ros.io.video import CameraSource, ImagesSource, open_frames
+from pose_estimation_ros.model_zoo.engine_builder import EngineConfig, build_models
+
+
+class StreamedFrame(NamedTuple):
+    """One image of a stream, its poses, and its time in seconds since the stream began."""
+
+    image: ByteArray
+    poses: Poses
+    stamp_s: float
+
+
+class PoseEstimator:
+    """Finds people and their joints, with the embedded models unless others are named.
+
+        with PoseEstimator() as estimator:
+            poses = estimator(cv2.imread("people.jpg"))
+
+    Pipelines: "v3" follows one person at the lowest latency, "v4" finds everybody, "hybrid"
+    switches between the two. Calls from several threads are answered one after another.
+    """
+
+    def __init__(
+        self,
+        pipeline: str = "v4",
+        *,
+        config: EngineConfig | None = None,
+        options: PipelineOptions | None = None,
+        hybrid: HybridOptions | None = None,
+    ) -> None:
+        """Loads the models.
+
+        Args:
+            pipeline: "v3", "v4" or "hybrid".
+            config: models, runtime and threads; its `pipeline` is replaced by the one above.
+            options: thresholds, tracking and smoothing; may be changed between two images.
+            hybrid: when hybrid switches.
+
+        Raises:
+            ConfigError: a setting is none of those allowed.
+            ModelError: no detector or no pose model can be loaded.
+        """
+        config = config or EngineConfig()
+        config.pipeline = pipeline
+        self.options = options or PipelineOptions()
+        self._models = build_models(config)
+        self._pipeline = build_pipeline(pipeline, self._models, self.options, hybrid)
+        self._lock = threading.Lock()
+        try:
+            self._models.load()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The joints that the active pose model estimates, and the bones between them."""
+        return self._models.pose.current.skeleton
+
+    def __call__(
+        self,
+        image: ByteArray,
+        stamp_s: float | None = None,
+        camera: CameraModel | None = None,
+    ) -> Poses:
+        """Everyone in an image.
+
+        Args:
+            image: BGR pixels (height, width, 3) uint8, as OpenCV reads them.
+            stamp_s: when the image of a sequence was taken, in seconds. Tracking and smoothing
+                need it. Without it the image stands alone: whoever was seen before is forgotten.
+            camera: intrinsics, for joints in metres.
+
+        Raises:
+            InputError: the image is none.
+            ModelError: no detector or no pose model is usable any more.
+        """
+        checked = _checked(image)
+        with self._lock:
+            if stamp_s is None:
+                self._pipeline.reset()
+            return self._pipeline.process(Frame(checked, stamp_s or 0.0, camera)).poses
+
+    def process(self, frame: Frame) -> PoseResult:
+        """As a call, for callers that want the times of the stages or have a depth image."""
+        with self._lock:
+            return self._pipeline.process(frame)
+
+    def stream(self, source: str | Path, sequence: bool = True) -> Iterator[StreamedFrame]:
+        """Everyone in each image of a video file, a folder of images, a camera ("0") or a URL.
+
+        Args:
+            source: the file, the folder, the camera's number, or the stream's URL.
+            sequence: whether the images of a folder follow each other, so that people are tracked
+                from one to the next; if not, each stands alone.
+
+        Raises:
+            InputError: the source cannot be read.
+        """
+        frames = open_frames(str(source))
+        live = isinstance(frames, CameraSource) and not frames.is_file
+        apart = isinstance(frames, ImagesSource) and not sequence
+        images: Generator[ByteArray, None, None]
+        if isinstance(frames, CameraSource) and live:
+            images = frames.frames()  # what is read ahead would be old when it is answered
+        else:
+            images = prefetched(frames.frames())
+        began_s = time.monotonic()
+        self.reset()
+        with contextlib.closing(images):
+            for index, image in enumerate(images):
+                stamp_s = time.monotonic() - began_s if live else index / frames.fps
+                poses = self(image, None if apart else stamp_s)
+                yield StreamedFrame(image, poses, stamp_s)
+
+    def reset(self) -> None:
+        """Forgets everyone; identities start anew."""
+        with self._lock:
+            self._pipeline.reset()
+
+    def close(self) -> None:
+        """Ends the threads of the models."""
+        self._models.close()
+
+    def __enter__(self) -> PoseEstimator:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _checked(image: ByteArray) -> Image:
+    """The image of a caller.
+
+    Raises:
+        InputError: it is no 8-bit BGR image; the message says what came.
+    """
+    if isinstance(image, np.ndarray):
+        is_bgr = image.ndim == 3 and image.shape[2] == 3 and image.size > 0
+        if is_bgr and image.dtype == np.uint8:
+            return Image(image)
+        given = f"an array of shape {image.shape} and type {image.dtype}"
+    elif image is None:
+        given = "None, as cv2.imread gives for a file that it cannot read"
+    else:
+        given = f"a {type(image).__name__}"
+    raise InputError(
+        f"the image is {given}: expected BGR pixels as a NumPy array (height, width, 3) of uint8"
+    )

@@ -1,0 +1,106 @@
+"""The front door: an image in, people with named joints out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_estimation_ros import PoseEstimator
+from pose_estimation_ros.engine import ConfigError, InputError, PipelineOptions
+from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.model_zoo import EngineConfig
+
+
+@pytest.fixture(scope="module")
+def estimator() -> Iterator[PoseEstimator]:
+    with PoseEstimator(config=EngineConfig(runtime="onnxruntime")) as opened:
+        yield opened
+
+
+def test_a_picture_gives_people_with_named_joints(
+    estimator: PoseEstimator, scene_frames: list[np.ndarray]
+) -> None:
+    poses = estimator(scene_frames[0])
+    assert len(poses) >= 3 and estimator.skeleton is COCO17
+    for person in poses:
+        nose, (left, top, right, bottom) = person["nose"], person.box.tolist()
+        assert left < nose.x < right and top < nose.y < bottom and 0 < nose.score <= 1
+        assert person.track_id >= 0 and not person.lost
+    with pytest.raises(KeyError, match="no joint 'tail' in coco17"):
+        poses[0]["tail"]
+
+
+def test_a_picture_without_a_stamp_stands_alone(
+    estimator: PoseEstimator, scene_frames: list[np.ndarray]
+) -> None:
+    first, second = estimator(scene_frames[0]), estimator(scene_frames[0])
+    assert len(first) == len(second)
+    assert not set(first.track_ids.tolist()) & set(second.track_ids.tolist())
+
+
+def test_a_sequence_with_stamps_is_tracked(
+    estimator: PoseEstimator, scene_frames: list[np.ndarray]
+) -> None:
+    estimator.reset()
+    seen = [estimator(frame, index / 30) for index, frame in enumerate(scene_frames[:5])]
+    lasting = set.intersection(*({person.track_id for person in poses} for poses in seen))
+    assert len(lasting) >= 3
+
+
+def test_a_stream_goes_over_a_folder(
+    estimator: PoseEstimator, scene_frames: list[np.ndarray], tmp_path: Path
+) -> None:
+    for index, frame in enumerate(scene_frames[:3]):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), frame)
+    frames = list(estimator.stream(tmp_path))
+    assert [frame.stamp_s for frame in frames] == [0.0, 0.1, 0.2]
+    assert frames[0].poses.track_ids.tolist() == frames[2].poses.track_ids.tolist()
+    np.testing.assert_array_equal(frames[1].image, scene_frames[1])
+    apart = list(estimator.stream(tmp_path, sequence=False))
+    first, last = apart[0].poses.track_ids.tolist(), apart[2].poses.track_ids.tolist()
+    assert not set(first) & set(last)
+    with pytest.raises(InputError, match="does not exist"):
+        next(estimator.stream(tmp_path / "nothing.mp4"))
+
+
+def test_v3_gives_one_person(scene_frames: list[np.ndarray]) -> None:
+    options = PipelineOptions(min_pose_score=0.1)
+    config = EngineConfig(runtime="onnxruntime")
+    with PoseEstimator("v3", config=config, options=options) as estimator:
+        assert len(estimator(scene_frames[0])) == 1
+    with pytest.raises(ConfigError, match="'v5' is unknown"):
+        PoseEstimator("v5")
+
+
+@pytest.mark.parametrize(
+    ("image", "given"),
+    [
+        (None, "is None, as cv2.imread gives"),
+        ("people.jpg", "is a str"),
+        (np.zeros((4, 4), np.uint8), r"of shape \(4, 4\) and type uint8"),
+        (np.zeros((4, 4, 4), np.uint8), r"of shape \(4, 4, 4\)"),
+        (np.zeros((4, 4, 3), np.float32), "and type float32"),
+        (np.zeros((0, 4, 3), np.uint8), r"of shape \(0, 4, 3\)"),
+    ],
+)
+def test_what_is_no_picture_is_refused_by_name(
+    estimator: PoseEstimator, image: object, given: str
+) -> None:
+    with pytest.raises(InputError, match=given):
+        estimator(image)  # type: ignore[arg-type]
+
+
+def test_who_only_wants_messages_pays_for_nothing_else() -> None:
+    code = (
+        "import pose_estimation_ros, sys\n"
+        "assert {'PoseEstimator', 'Poses', 'Person'} <= set(dir(pose_estimation_ros))\n"
+        "print(*[m for m in ('numpy', 'cv2', 'onnxruntime', 'psutil') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []

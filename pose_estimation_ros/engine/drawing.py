@@ -16,7 +16,7 @@ _DARK, _LIGHT = (24, 24, 24), (245, 245, 245)
 
 
 def track_colour(track_id: int) -> Colour:
-    """A BGR colour that stays with a track and differs from its neighbours'."""
+    """The BGR colour of a track, different from those of the next numbers."""
     if track_id < 0:
         return (180, 180, 180)
     hue = (track_id * 0.61803398875) % 1.0  # the golden ratio spreads any run of numbers evenly
@@ -25,7 +25,7 @@ def track_colour(track_id: int) -> Colour:
 
 
 def _side_colour(name: str) -> Colour:
-    """Left green, right orange, middle blue, as usual in the field."""
+    """Left green, right orange, middle blue, as COCO viewers draw them."""
     if name.startswith(("left_", "L_")):
         return _GREEN
     return _ORANGE if name.startswith(("right_", "R_")) else _BLUE
@@ -67,7 +67,7 @@ def draw_poses(pixels: ByteArray, poses: Poses, min_joint_score: float = 0.2) ->
 def draw_label(
     pixels: ByteArray, text: str, corner: tuple[int, int], colour: Colour = _LIGHT
 ) -> None:
-    """One line of text on a dark ground whose bottom left corner is there, kept in the image."""
+    """Writes a line of text on a dark background, kept in the image; `corner` is its bottom left."""
     scale = max(0.4, min(pixels.shape[:2]) / 900)
     (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     x = min(max(corner[0], 0), max(0, pixels.shape[1] - width - 4))

@@ -14,7 +14,7 @@ from pose_estimation_ros.engine.execution.workers import WorkerPool
 from pose_estimation_ros.engine.pipelines import Models, PipelineOptions
 from pose_estimation_ros.engine.poses import JointEstimates, Poses
 from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.engine.tracking.id_switches import SwitchCounter
+from pose_estimation_ros.engine.tracking.id_switches import IdSwitchCounter
 from pose_estimation_ros.ros.dds.profile import defaults, is_configured, packaged_profiles
 from pose_estimation_ros.ros.health.image_loss import Arrivals
 from pose_estimation_ros.ros.health.memory_budget import MemoryBudget
@@ -37,7 +37,7 @@ def _poses(*persons: tuple[int, float]) -> Poses:
 
 
 def test_switches_are_swaps_and_births_on_top_of_somebody() -> None:
-    counter = SwitchCounter()
+    counter = IdSwitchCounter()
     frames_and_counts = [
         (((0, 0), (1, 200)), 0),
         (((0, 5), (1, 190)), 0),  # they walk

@@ -20,9 +20,9 @@ from pose_estimation_ros.errors import ModelError
 # Source: Moon et al., "Camera Distance-aware Top-down Approach", ICCV 2019, section 4.2.
 PERSON_SPAN_M = 2.0
 _ENLARGE = 1.25
-_PATCHES = (3, 6, 12)  # half the sides of the patches of the depth image, px
-_FEWEST_VALID = 0.1
-_BODY_M = 0.5  # a body's depth: what is farther from its near part is something else
+_PATCHES = (3, 6, 12)  # half sides of the patches of the depth image, px
+_MIN_VALID = 0.1  # share of a patch that must not be holes
+_BODY_M = 0.5  # depth of a body: what is farther from its near part is background
 
 
 class RootDepth(Protocol):
@@ -37,7 +37,7 @@ class RootDepth(Protocol):
 
 
 class BoxDepth:
-    """From the size of the box alone."""
+    """From the size of the box alone, as a person is about 2 m tall."""
 
     name = "box size"
     source = DEPTH_BOX
@@ -49,7 +49,7 @@ class BoxDepth:
 
 
 class RootNet:
-    """A RootNet model over any runtime: it corrects the box's k by what it sees in the crop.
+    """A RootNet model over any runtime: it corrects the box's k by what the crop shows.
 
     Inputs: images (n, 3, 256, 256) ImageNet-normalised RGB, and k (n, 1) in mm. Output: the depth
     in mm as the last column of (n, columns), as the official network's forward gives it.
@@ -103,11 +103,11 @@ class RootNet:
 
 
 def depth_at(depth_m: FloatArray, point: FloatArray, image_size: tuple[int, int]) -> float:
-    """The median distance around an image pixel, NaN where the depth image has only holes there.
+    """The median distance in metres around an image pixel; NaN where there are only holes.
 
-    In holes the patch grows. Where it reaches over the person's edge, what lies farther back does
-    not count. The depth image may be of another size than the image (width, height) it is aligned
-    with.
+    The patch grows where it is all holes. Where it reaches beyond the person's outline, the
+    background does not count. The depth image may be of another size than the image (width,
+    height) that it is aligned with.
     """
     rows, columns = depth_m.shape
     if not np.isfinite(point).all():
@@ -119,7 +119,7 @@ def depth_at(depth_m: FloatArray, point: FloatArray, image_size: tuple[int, int]
     for half in _PATCHES:
         patch = depth_m[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1]
         valid = patch[np.isfinite(patch) & (patch > 0)]
-        if len(valid) >= _FEWEST_VALID * patch.size:
+        if len(valid) >= _MIN_VALID * patch.size:
             near = np.percentile(valid, 25)
             return float(np.median(valid[np.abs(valid - near) <= _BODY_M]))
     return float("nan")

@@ -1,4 +1,4 @@
-"""Identities that change without reason, counted without knowing who is who."""
+"""Identity switches, counted without ground truth."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import numpy as np
 
 from pose_estimation_ros.engine.arrays import FloatArray
 from pose_estimation_ros.engine.geometry import box_iou
-from pose_estimation_ros.engine.poses import TRACK_LOST, Poses
+from pose_estimation_ros.engine.poses import Poses
 
 _SAME_PLACE_IOU = 0.5
 
 
-class SwitchCounter:
-    """Counts the persons who are where somebody of another identity was in the frame before.
+class IdSwitchCounter:
+    """Counts persons who stand where a person of another identity stood in the last frame.
 
-    From one frame to the next a person hardly moves, so that box and identity go together; where
-    the best overlap is with another identity, two have been swapped or one was born anew. People
-    who pass close before each other may be counted, too.
+    From one frame to the next a person hardly moves, so box and identity belong together: where
+    the best overlap is with another identity, two were swapped or one started anew. People who
+    pass close in front of each other may be counted, too.
     """
 
     def __init__(self) -> None:
@@ -24,9 +24,9 @@ class SwitchCounter:
         self._boxes: FloatArray = np.zeros((0, 4), np.float32)
 
     def count(self, poses: Poses) -> int:
-        """The switches from the frame before to this one."""
-        here = (poses.track_states != TRACK_LOST) & (poses.track_ids >= 0)
-        ids, boxes = poses.track_ids[here].tolist(), poses.boxes[here]
+        """The switches from the last frame to this one."""
+        seen = poses[poses.in_sight & (poses.track_ids >= 0)]
+        ids, boxes = seen.track_ids.tolist(), seen.boxes
         switches = 0
         if ids and self._ids:
             overlap = box_iou(boxes, self._boxes)

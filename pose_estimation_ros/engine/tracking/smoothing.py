@@ -58,7 +58,7 @@ class Smoother:
         return result
 
     def keep(self, tracks: set[int]) -> None:
-        """Forgets every track but these."""
+        """Drops the states of all tracks but these."""
         self._states = {t: s for t, s in self._states.items() if t in tracks}
 
     def reset(self) -> None:

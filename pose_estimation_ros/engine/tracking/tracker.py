@@ -20,6 +20,11 @@ class TrackingOptions:
     min_similarity: float = 0.2
 
 
+_LONGEST_PREDICTION_S = 0.5
+_VELOCITY_WEIGHT = 0.3  # of the newest measurement
+_NEAR_SIMILARITY = 0.3  # of boxes without overlap whose centres coincide
+
+
 @dataclass(slots=True)
 class _Track:
     identity: int
@@ -28,30 +33,30 @@ class _Track:
     seen_s: float
 
     def predicted(self, now_s: float) -> AnyArray:
-        # A person that vanished is looked for where they were heading, but not for long.
-        return self.box + self.velocity * min(now_s - self.seen_s, 0.5)
+        # A person that vanished is expected where they were heading, but not for long.
+        return self.box + self.velocity * min(now_s - self.seen_s, _LONGEST_PREDICTION_S)
 
 
 class Tracker:
-    """Matches boxes to tracks by overlap with their predicted places, best pairs first.
+    """Matches boxes to tracks by overlap with their predicted boxes, best pairs first.
 
-    A track without overlap may still claim the box nearest to it, within its own size: a person
-    who left for a moment, or a frame rate too low for overlap.
+    A track without overlap may still take the nearest box within its own size: a person who left
+    for a moment, or a frame rate too low for overlap.
     """
 
     def __init__(self, options: TrackingOptions) -> None:
         self.options = options
         self._tracks: list[_Track] = []
-        self._born = 0
+        self._next_id = 0
         self._now_s = -np.inf
 
     @property
     def identities(self) -> set[int]:
-        """Every track that is alive, seen or within its re-entry time."""
+        """The numbers of all live tracks: seen now, or within the re-entry time."""
         return {track.identity for track in self._tracks}
 
     def update(
-        self, boxes: FloatArray, stamp_s: float, sure: AnyArray | bool = True
+        self, boxes: FloatArray, stamp_s: float, may_be_new: AnyArray | bool = True
     ) -> tuple[IntArray, IntArray]:
         """Identities (n,) and states (n,) of the boxes (n, 4).
 
@@ -60,8 +65,8 @@ class Tracker:
         Args:
             boxes: of the persons in the frame.
             stamp_s: the frame's time.
-            sure: (n,) which boxes may be of somebody new, or whether all may. The others carry
-                on an identity or have none, -1 (Zhang et al., "ByteTrack", ECCV 2022).
+            may_be_new: (n,) which boxes may start a track, or whether all may. The others continue
+                one or stay untracked, -1 (Zhang et al., "ByteTrack", ECCV 2022).
         """
         n = len(boxes)
         if stamp_s < self._now_s:
@@ -76,11 +81,11 @@ class Tracker:
         identities = np.full(n, -1, np.int32)
         states = np.full(n, TRACK_TRACKED, np.int32)
         for index, track in self._match(boxes, stamp_s):
-            self._follow(track, boxes[index], stamp_s)
+            self._update(track, boxes[index], stamp_s)
             identities[index] = track.identity
-        for index in np.flatnonzero((identities < 0) & sure).tolist():
-            track = _Track(self._born, boxes[index].copy(), np.zeros(4), stamp_s)
-            self._born += 1
+        for index in np.flatnonzero((identities < 0) & may_be_new).tolist():
+            track = _Track(self._next_id, boxes[index].copy(), np.zeros(4), stamp_s)
+            self._next_id += 1
             self._tracks.append(track)
             identities[index] = track.identity
             states[index] = TRACK_NEW
@@ -93,7 +98,7 @@ class Tracker:
         return np.array([track.identity for track in unseen], np.int32), boxes.reshape(-1, 4)
 
     def reset(self) -> None:
-        """Ends every track. Numbers are not used again, so nobody inherits an identity."""
+        """Ends every track. Numbers are not reused, so nobody inherits an identity."""
         self._tracks.clear()
         self._now_s = -np.inf
 
@@ -113,19 +118,19 @@ class Tracker:
 
     @staticmethod
     def _nearness(boxes: FloatArray, predicted: AnyArray) -> FloatArray:
-        """Up to 0.3 for centres that coincide, 0 from one mean box size apart, (n, m)."""
+        """(n, m): 0.3 where centres coincide, falling to 0 at one mean box size apart."""
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         others = (predicted[:, :2] + predicted[:, 2:]) / 2
         distance = np.linalg.norm(centres[:, None] - others[None], axis=2)
         size = (predicted[:, 2:] - predicted[:, :2]).mean(axis=1)
-        near = 0.3 * np.clip(1.0 - distance / np.maximum(size, 1.0), 0.0, 1.0)
+        near = _NEAR_SIMILARITY * np.clip(1.0 - distance / np.maximum(size, 1.0), 0.0, 1.0)
         return near.astype(np.float32, copy=False)
 
     @staticmethod
-    def _follow(track: _Track, box: AnyArray, stamp_s: float) -> None:
+    def _update(track: _Track, box: AnyArray, stamp_s: float) -> None:
         dt_s = stamp_s - track.seen_s
         if dt_s > 0:
             measured = (box - track.box) / dt_s
-            track.velocity = 0.7 * track.velocity + 0.3 * measured
+            track.velocity = (1 - _VELOCITY_WEIGHT) * track.velocity + _VELOCITY_WEIGHT * measured
         track.box = box.copy()
         track.seen_s = stamp_s

@@ -10,7 +10,7 @@ import numpy as np
 
 from pose_estimation_ros.engine.execution.latency import LatencyWindow, Rate
 from pose_estimation_ros.engine.poses import TRACK_LOST, TRACK_NEW
-from pose_estimation_ros.engine.tracking.id_switches import SwitchCounter
+from pose_estimation_ros.engine.tracking.id_switches import IdSwitchCounter
 from pose_estimation_ros.engine.types import PoseResult
 from pose_estimation_ros.ros.health.status_report import Report
 
@@ -30,7 +30,7 @@ class CameraStatistics:
         self._reused: deque[tuple[int, int]] = deque(maxlen=_WINDOW)
         self._scores: deque[float] = deque(maxlen=_WINDOW)
         self._births, self._switches = Rate(_TRACKS_WINDOW_S), Rate(_TRACKS_WINDOW_S)
-        self._switch_counter = SwitchCounter()
+        self._switch_counter = IdSwitchCounter()
         self.received = self.answered = 0
         self.last_image_s = self.last_answer_s = self.last_person_s = time.monotonic()
         self.last_failure_s = -np.inf

@@ -67,7 +67,7 @@ def draw_poses(pixels: ByteArray, poses: Poses, min_joint_score: float = 0.2) ->
 def draw_label(
     pixels: ByteArray, text: str, corner: tuple[int, int], colour: Colour = _LIGHT
 ) -> None:
-    """Writes a line of text on a dark background, kept in the image; `corner` is its bottom left."""
+    """Writes a line of text on a dark background; `corner` is the bottom left of it, px."""
     scale = max(0.4, min(pixels.shape[:2]) / 900)
     (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     x = min(max(corner[0], 0), max(0, pixels.shape[1] - width - 4))

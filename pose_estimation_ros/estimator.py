@@ -77,7 +77,7 @@ class PoseEstimator:
     @property
     def skeleton(self) -> Skeleton:
         """The joints that the active pose model estimates, and the bones between them."""
-        return self._models.pose.current.skeleton
+        return self._models.pose.load().skeleton
 
     def __call__(
         self,

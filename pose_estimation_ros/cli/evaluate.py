@@ -167,7 +167,7 @@ class _Evaluation:
         models = build_models(engine_config(self._args))
         try:
             models.load()
-            skeleton = models.pose.current.skeleton
+            skeleton = models.pose.load().skeleton
             if skeleton is not COCO17:
                 raise ModelError(
                     f"the pose model estimates {skeleton.name}, and the data holds coco17 joints: "
@@ -182,8 +182,8 @@ class _Evaluation:
                     self._in_found_boxes(models, frame, image_id, options)
                 progress.show(done)
             progress.close()
-            self._about["detector"] = models.detector.state.name
-            self._about["pose_model"] = models.pose.state.name
+            self._about["detector"] = models.detector.status.active
+            self._about["pose_model"] = models.pose.status.active
         finally:
             models.close()
 

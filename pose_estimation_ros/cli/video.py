@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         job = _VideoJob(args, source, pipeline, records)
         complete = job.run(stack)
     print(job.summary())
-    print(f"detector: {models.detector.state.name}; pose model: {models.pose.state.name}")
+    print(f"detector: {models.detector.status.active}; pose model: {models.pose.status.active}")
     if not complete:
         if args.json and not isinstance(source, ImagesSource):
             print(f"go on with --resume: {job.done} frames are in {args.json}")

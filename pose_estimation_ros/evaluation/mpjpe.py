@@ -124,7 +124,7 @@ def evaluate_3d(
     """
     names, people = read_truth(listing)
     rows = {row["id"]: row for row in listing["images"]}
-    skeleton = models.pose.current.skeleton
+    skeleton = models.pose.load().skeleton
     common = [name for name in skeleton.joints if name in names]
     if len(common) < _FEWEST:
         raise InputError(

@@ -1,13 +1,13 @@
-"""The rungs of a chain of models: for each model that is asked for, every way to run it."""
+"""The candidates of a fallback chain: for each model that is asked for, every way to load it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from pose_estimation_ros.engine.execution.fallback_chain import Rung
+from pose_estimation_ros.engine.execution.candidate import Candidate
 from pose_estimation_ros.errors import ModelError
 from pose_estimation_ros.model_zoo.manifest import (
     fetch_command,
@@ -18,8 +18,15 @@ from pose_estimation_ros.model_zoo.manifest import (
 from pose_estimation_ros.model_zoo.user_folder import converted_home
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _CHECKPOINTS = (".pth", ".pt")
+
+
+class LoadFile(Protocol[T_co]):
+    """Loads a model file; `urgent` as for `Candidate.load`."""
+
+    def __call__(self, path: Path, *, urgent: bool) -> T_co: ...
 
 
 def task_of(name: str) -> str:
@@ -32,52 +39,52 @@ def task_of(name: str) -> str:
     return "pose" if source.suffix.lower() == ".pth" else "detector"
 
 
-def ladder(
-    task: str, names: list[str], load: Callable[[Path], T], int8: bool = False
-) -> list[Rung[T]]:
-    """The named models in order, then the embedded one; empty names are left out.
+def candidates_for(
+    task: str, names: Sequence[str], load: LoadFile[T], int8: bool = False
+) -> list[Candidate[T]]:
+    """Candidates for the named models in order, then the embedded one; empty names are left out.
 
-    With `int8`, the embedded model is tried in its int8 version first, where it has one.
-    A model that was, or can be, converted from a PyTorch checkpoint has up to three rungs: the
-    file itself, one converted from the checkpoint now, and the checkpoint through PyTorch.
+    With `int8`, the embedded model comes in its int8 version first, where it has one. A model
+    that was, or can be, converted from a PyTorch checkpoint has up to three candidates: the file
+    itself, a conversion made when it is loaded, and the checkpoint through PyTorch.
     """
     embedded = packaged_manifest().default(task)
     wanted = [name for name in names if name]
     if embedded is not None:
         wanted += ([embedded.int8] if int8 and embedded.int8 else []) + [embedded.name]
-    rungs: dict[str, Rung[T]] = {}
+    found: dict[str, Candidate[T]] = {}
     for name in dict.fromkeys(wanted):
-        for rung in _ways(name, resolve_model(name), load):
-            rungs.setdefault(rung.name, rung)
-    return list(rungs.values())
+        for candidate in _candidates_of(name, resolve_model(name), load):
+            found.setdefault(candidate.name, candidate)
+    return list(found.values())
 
 
-def _ways(name: str, path: Path, load: Callable[[Path], T]) -> Iterator[Rung[T]]:
+def _candidates_of(name: str, path: Path, load: LoadFile[T]) -> Iterator[Candidate[T]]:
     if path.suffix.lower() in _CHECKPOINTS:
         source: Path | None = path
         beside = path.with_suffix(".onnx")
         if beside.is_file():
-            yield Rung(str(beside.name), partial(_load_current, beside, path, load))
+            yield Candidate(beside.name, partial(_load_current, beside, path, load))
     else:
         source = source_of(path)
-        yield Rung(name, partial(_load_known, name, path, load))
+        yield Candidate(name, partial(_load_known, name, path, load))
     if source is None:
         return
-    label = f"{source.name} converted to .onnx"
+    converted = f"{source.name} converted to .onnx"
     # Whether it was converted before shows only when it is loaded, so it counts as slow.
-    yield Rung(label, partial(_load_converted, source, load), slow=True)
+    yield Candidate(converted, partial(_load_converted, source, load), slow=True)
     through = f"{source.name} through PyTorch"
-    yield Rung(through, partial(_load_known, name, source, load), slow=True)
+    yield Candidate(through, partial(_load_known, name, source, load), slow=True)
 
 
-def _load_known(name: str, path: Path, load: Callable[[Path], T]) -> T:
+def _load_known(name: str, path: Path, load: LoadFile[T], *, urgent: bool) -> T:
     entry = packaged_manifest().find(name)
     if not path.is_file() and entry is not None and not entry.embedded:
         raise ModelError(f"it is not on this machine: run: {fetch_command(entry.name)}")
-    return load(path)
+    return load(path, urgent=urgent)
 
 
-def _load_current(path: Path, source: Path, load: Callable[[Path], T]) -> T:
+def _load_current(path: Path, source: Path, load: LoadFile[T], *, urgent: bool) -> T:
     from pose_estimation_ros.model_zoo.provenance import read_records, sha256_of
 
     record = read_records(path.parent).get(path.name)
@@ -86,11 +93,11 @@ def _load_current(path: Path, source: Path, load: Callable[[Path], T]) -> T:
             f"{path} was converted from another {source.name}: run: "
             f"pose_estimation models convert {source}"
         )
-    return load(path)
+    return load(path, urgent=urgent)
 
 
-def _load_converted(source: Path, load: Callable[[Path], T]) -> T:
-    """Converts into the user's folder, never over a file of the user's own; once a source."""
+def _load_converted(source: Path, load: LoadFile[T], *, urgent: bool) -> T:
+    """Loads a conversion of the checkpoint, made once, in the user's folder of models."""
     from pose_estimation_ros.model_zoo.conversion.convert import convert
     from pose_estimation_ros.model_zoo.provenance import sha256_of
 
@@ -98,4 +105,4 @@ def _load_converted(source: Path, load: Callable[[Path], T]) -> T:
         raise ModelError(f"model file {source} does not exist: check the path")
     target = converted_home() / f"{source.stem}-{sha256_of(source)[:8]}.onnx"
     convert(source, target)
-    return load(target)
+    return load(target, urgent=urgent)

@@ -1,17 +1,21 @@
-"""Builds the engine that a configuration asks for."""
+"""Builds the fallback chains of models that a configuration asks for."""
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pose_estimation_ros.engine.detection.detector import Detector
 from pose_estimation_ros.engine.detection.whole_frame import WholeFrameDetector
 from pose_estimation_ros.engine.detection.yolo import DEFAULT_SIZE, YoloDetector
+from pose_estimation_ros.engine.execution.candidate import Candidate
 from pose_estimation_ros.engine.execution.cpu_features import computes_int8_fast
-from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain, Rung
-from pose_estimation_ros.engine.execution.workers import WorkerPool
+from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
+from pose_estimation_ros.engine.execution.worker_pool import WorkerPool
 from pose_estimation_ros.engine.pipelines import PIPELINES, Models
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth, RootNet
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
@@ -24,8 +28,8 @@ from pose_estimation_ros.engine.runtimes import (
     runtimes_for,
 )
 from pose_estimation_ros.errors import ConfigError
-from pose_estimation_ros.model_zoo.candidates import ladder, task_of
-from pose_estimation_ros.model_zoo.manifest import TASKS, embedded_int8, resolve_model
+from pose_estimation_ros.model_zoo.candidates import candidates_for, task_of
+from pose_estimation_ros.model_zoo.manifest import embedded_int8, resolve_model
 
 _MOST_WORKERS = 4
 
@@ -94,57 +98,89 @@ class EngineConfig:
         return workers, threads // workers
 
 
-def build_models(config: EngineConfig) -> Models:
-    """The chains of models, best first; nothing is loaded yet.
+class ModelLoaders:
+    """How each kind of model is loaded from its file for a configuration.
+
+    The methods raise what `load_runtime`, the detector and the pose model raise.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._workers, self._threads = config.layout()
+
+    def detector(self, path: Path, *, urgent: bool) -> Detector:
+        """A detector, which uses all cores."""
+        runtime = self._runtime(path, Cores(self._workers * self._threads), urgent)
+        return YoloDetector(runtime, self._config.enable_letterbox, self._config.detector_size)
+
+    def pose(self, path: Path, *, urgent: bool) -> TopDownPose:
+        """A pose model, which every worker calls at the same time."""
+        # The embedded network in int8 is done before a second thread has woken up for each layer.
+        onnx_threads = 1 if path == embedded_int8("pose") else 0
+        cores = Cores(self._threads, callers=self._workers, onnx_threads=onnx_threads)
+        return TopDownPose(self._runtime(path, cores, urgent))
+
+    def root_depth(self, path: Path, *, urgent: bool) -> RootDepth:
+        """A RootNet, which uses all cores."""
+        return RootNet(self._runtime(path, Cores(self._workers * self._threads), urgent))
+
+    def _runtime(self, path: Path, cores: Cores, urgent: bool) -> Runtime:
+        runtime = self._config.runtime_for(path)
+        return load_runtime(path, runtime, cores, self._config.precision, urgent=urgent)
+
+
+def build_models(config: EngineConfig, clock: Callable[[], float] = time.monotonic) -> Models:
+    """The fallback chains of models, best first; nothing is loaded yet.
+
+    `clock` (s) times the retries of models that failed.
 
     Raises:
         ConfigError: a value of the configuration is none of those allowed.
     """
     config.check()
-    workers, threads = config.layout()
+    loaders = ModelLoaders(config)
+    workers, _ = config.layout()
     pool = WorkerPool(workers)
-
-    def load(path: Path, cores: Cores) -> Runtime:
-        return load_runtime(path, config.runtime_for(path), cores, config.precision)
-
-    def detector(path: Path) -> Detector:
-        runtime = load(path, Cores(workers * threads))
-        return YoloDetector(runtime, config.enable_letterbox, config.detector_size)
-
-    def pose(path: Path) -> TopDownPose:
-        # The embedded network in int8 is done before a second thread has woken up for each layer.
-        alone = 1 if path == embedded_int8("pose") else 0
-        return TopDownPose(load(path, Cores(threads, workers, onnx_threads=alone)))
-
-    def rootnet(path: Path) -> RootDepth:
-        return RootNet(load(path, Cores(workers * threads)))
-
-    alternatives: dict[str, list[str]] = {task: [] for task in TASKS}
-    for name in config.fallback_models:
-        alternatives[task_of(name)].append(name)
     timeout_s = config.call_timeout_s
-    int8 = config.int8 and computes_int8_fast()
-    root_depths: list[Rung[RootDepth]] = [Rung(BoxDepth.name, BoxDepth)]
-    if config.rootnet_model:
-        path = resolve_model(config.rootnet_model)
-        root_depths.insert(0, Rung(config.rootnet_model, lambda: rootnet(path)))
     return Models(
-        FallbackChain(
-            "detector",
-            [
-                *ladder(
-                    "detector", [config.yolo_model, *alternatives["detector"]], detector, int8
-                ),
-                Rung(WholeFrameDetector.name, WholeFrameDetector),
-            ],
-            timeout_s=timeout_s,
+        detector=FallbackChain("detector", detector_candidates(config, loaders), clock, timeout_s),
+        pose=FallbackChain(
+            "pose model", pose_candidates(config, loaders), clock, timeout_s, pool.renew
         ),
-        FallbackChain(
-            "pose model",
-            ladder("pose", [config.model_path, *alternatives["pose"]], pose, int8),
-            timeout_s=timeout_s,
-            on_timeout=pool.renew,
+        workers=pool,
+        root_depth=FallbackChain(
+            "root depth", root_depth_candidates(config, loaders), clock, timeout_s
         ),
-        pool,
-        FallbackChain("root depth", root_depths, timeout_s=timeout_s),
     )
+
+
+def detector_candidates(config: EngineConfig, loaders: ModelLoaders) -> list[Candidate[Detector]]:
+    """The detectors asked for, the embedded one, and at last the whole frame."""
+    names = [config.yolo_model, *_fallbacks(config, "detector")]
+    whole_frame: Candidate[Detector] = Candidate.of(WholeFrameDetector.name, WholeFrameDetector)
+    return [*candidates_for("detector", names, loaders.detector, _use_int8(config)), whole_frame]
+
+
+def pose_candidates(config: EngineConfig, loaders: ModelLoaders) -> list[Candidate[TopDownPose]]:
+    """The pose models asked for, then the embedded one."""
+    names = [config.model_path, *_fallbacks(config, "pose")]
+    return candidates_for("pose", names, loaders.pose, _use_int8(config))
+
+
+def root_depth_candidates(
+    config: EngineConfig, loaders: ModelLoaders
+) -> list[Candidate[RootDepth]]:
+    """The RootNet where one is asked for, then the size of the boxes."""
+    box_depth: Candidate[RootDepth] = Candidate.of(BoxDepth.name, BoxDepth)
+    if not config.rootnet_model:
+        return [box_depth]
+    load = partial(loaders.root_depth, resolve_model(config.rootnet_model))
+    return [Candidate(config.rootnet_model, load), box_depth]
+
+
+def _fallbacks(config: EngineConfig, task: str) -> list[str]:
+    return [name for name in config.fallback_models if task_of(name) == task]
+
+
+def _use_int8(config: EngineConfig) -> bool:
+    return config.int8 and computes_int8_fast()

@@ -284,7 +284,7 @@ class Camera:
         situation = Situation(
             *(self.statistics, source, publishers, self.enabled, self.target_fps),
             arrived=self._arrivals.share if self._arrivals.few() else math.nan,
-            chains=models.states() if models else {},
+            chains=models.statuses() if models else {},
             unprofiled=partial(dds_profile.unprofiled, self._node, publishers),
         )
         return self._reporter.end(report, situation)

@@ -93,8 +93,8 @@ class PoseEstimationNode(LifecycleNode):
         self._on_parameters([])
         workers, threads = config.layout()
         self.get_logger().info(
-            f"{config.pipeline}: detector {self._models.detector.state.name}, pose model "
-            f"{self._models.pose.state.name}, {workers} workers with {threads} threads each"
+            f"{config.pipeline}: detector {self._models.detector.status.active}, pose model "
+            f"{self._models.pose.status.active}, {workers} workers with {threads} threads each"
         )
         return TransitionCallbackReturn.SUCCESS
 

@@ -79,7 +79,7 @@ def test_the_runtime_gives_its_memory_back() -> None:
 import numpy as np
 from pose_estimation_ros.cli.demo.scene import SceneSource
 from pose_estimation_ros.engine import CancelToken, Frame, Image
-from pose_estimation_ros.engine.execution.latency import resident_mb
+from pose_estimation_ros.engine.execution.memory import resident_mb
 from pose_estimation_ros.engine.execution.memory import return_free_memory
 from pose_estimation_ros.model_zoo import EngineConfig, build_models
 frame = Frame(Image(next(SceneSource(640, 480, persons=18).frames())), 0.0)

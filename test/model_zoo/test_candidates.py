@@ -14,11 +14,11 @@ from pose_estimation_ros.engine import Frame, Image, PipelineOptions
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.model_zoo import EngineConfig, build_models
-from pose_estimation_ros.model_zoo.candidates import ladder, task_of
+from pose_estimation_ros.model_zoo.candidates import candidates_for, task_of
 
 
 def names(task: str, models: list[str]) -> list[str]:
-    return [rung.name for rung in ladder(task, models, lambda path: path)]
+    return [c.name for c in candidates_for(task, models, lambda path, urgent: path)]
 
 
 @pytest.fixture
@@ -38,9 +38,10 @@ def test_without_names_there_are_the_embedded_models() -> None:
 
 
 def test_in_int8_the_float_version_stands_behind() -> None:
-    rungs = ladder("pose", ["mine.onnx"], lambda path: path, int8=True)
+    load = lambda path, urgent: path  # noqa: E731
+    found = candidates_for("pose", ["mine.onnx"], load, int8=True)
     expected = ["mine.onnx", "convnextpose_xs_coco17_int8", "convnextpose_xs_coco17"]
-    assert [rung.name for rung in rungs] == expected
+    assert [candidate.name for candidate in found] == expected
 
 
 @pytest.mark.parametrize(
@@ -53,10 +54,10 @@ def test_int8_is_for_processors_that_compute_it_faster(
         "pose_estimation_ros.engine.execution.cpu_features.cpu_flags", lambda: frozenset(flags)
     )
     models = build_models(EngineConfig())
-    assert models.detector.state.name == ("person_detector_int8" if fast else "person_detector")
+    assert models.detector.status.active == ("person_detector_int8" if fast else "person_detector")
     models.close()
     models = build_models(EngineConfig(int8=False))
-    assert models.detector.state.name == "person_detector"
+    assert models.detector.status.active == "person_detector"
     models.close()
 
 
@@ -115,8 +116,8 @@ def test_the_guides_files_work_as_given_and_the_next_start_converts_nothing(
     )
     models = build_models(config)
     models.load()
-    assert models.detector.state.name == "yolov8n.pt converted to .onnx"
-    assert models.pose.state.name == "model_opt_S.pth converted to .onnx"
+    assert models.detector.status.active == "yolov8n.pt converted to .onnx"
+    assert models.pose.status.active == "model_opt_S.pth converted to .onnx"
     result = build_pipeline("v4", models, PipelineOptions()).process(Frame(Image(scene_frames[0])))
     assert result.skeleton == "h36m18"
     models.close()
@@ -158,8 +159,8 @@ for pipeline in ("v3", "v4", "hybrid"):
     running = build_pipeline(pipeline, models, PipelineOptions())
     for index in range(3):
         running.process(Frame(Image(pixels), stamp_s=index / 30))
-    assert models.detector.state.index == 0, models.detector.state
-    assert models.pose.state.index == 0, models.pose.state
+    assert models.detector.status.index == 0, models.detector.status
+    assert models.pose.status.index == 0, models.pose.status
     models.close()
 print("fine")
 """

@@ -30,8 +30,8 @@ def test_three_people_exercising_are_tracked(pose: str, shared: Path, tmp_path: 
     )
     models = build_models(config)
     models.load()
-    assert models.detector.state.index == 0
-    assert models.pose.state.index == 0
+    assert models.detector.status.index == 0
+    assert models.pose.status.index == 0
     pipeline = build_pipeline("v4", models, PipelineOptions())
     capture = cv2.VideoCapture(str(shared / "clips" / "exercise_3people.avi"))
     seen: dict[str, list[int]] = {place: [] for place in PLACES}

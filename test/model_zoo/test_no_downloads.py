@@ -63,8 +63,8 @@ from pose_estimation_ros.model_zoo import EngineConfig, build_models
 models = build_models(EngineConfig(yolo_model="yolov8n.pt", fallback_models=["yolov5s.pt",
     "yolo11n", "yolox_nano"], model_path="rtmpose_t", runtime="onnxruntime", int8=False))
 models.load()
-assert models.detector.state.name == "person_detector", models.detector.state
-assert models.pose.state.name == "convnextpose_xs_coco17", models.pose.state
+assert models.detector.status.active == "person_detector", models.detector.status
+assert models.pose.status.active == "convnextpose_xs_coco17", models.pose.status
 """
     assert run(code, tmp_path) == "asked []"
     assert not list(tmp_path.rglob("*.pt"))

@@ -15,7 +15,8 @@ from rows import row
 from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.detection.whole_frame import WholeFrameDetector
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
-from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain, Rung
+from pose_estimation_ros.engine.execution.candidate import Candidate
+from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
 from pose_estimation_ros.engine.types import Image
@@ -103,11 +104,14 @@ def test_fuzz_detector_outputs() -> None:
         runtime = Scripted(first, first if same else then, (1, SIDE, SIDE, 3))
         chain: FallbackChain = FallbackChain(
             "detector",
-            [Rung("scripted", lambda: YoloDetector(runtime)), Rung("whole", WholeFrameDetector)],
+            [
+                Candidate.of("scripted", lambda: YoloDetector(runtime)),
+                Candidate.of("whole", WholeFrameDetector),
+            ],
         )
         with within(10), np.errstate(all="ignore"):
             found = chain.call(lambda d: d.detect(image, options, none))
-        seen["answered" if chain.state.index == 0 else "left for the next model"] += 1
+        seen["answered" if chain.status.index == 0 else "left for the next model"] += 1
         assert found.boxes.shape == (len(found.scores), 4) and len(found.scores) <= 8
         assert np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()
         assert (found.boxes >= 0).all() and (found.boxes <= [80, 48, 80, 48]).all()
@@ -123,7 +127,10 @@ def test_found_empty_outputs_of_a_shape_unlike_the_first(shapes: list[tuple[int,
     runtime = Scripted(first, [np.zeros((1, 0, 6, 1), np.float32)], (1, SIDE, SIDE, 3))
     chain: FallbackChain = FallbackChain(
         "detector",
-        [Rung("scripted", lambda: YoloDetector(runtime)), Rung("whole", WholeFrameDetector)],
+        [
+            Candidate.of("scripted", lambda: YoloDetector(runtime)),
+            Candidate.of("whole", WholeFrameDetector),
+        ],
     )
     image, none = Image(np.full((48, 80, 3), 90, np.uint8)), np.zeros((0, 4), np.float32)
     found = chain.call(lambda d: d.detect(image, DetectorOptions(), none))
@@ -158,7 +165,7 @@ def test_fuzz_pose_outputs() -> None:
     def run(first: list, then: list, same: bool) -> None:
         runtime = Scripted(first, first if same else then, (2, SIDE, SIDE, 3))
         chain: FallbackChain = FallbackChain(
-            "pose model", [Rung("scripted", lambda: TopDownPose(runtime))]
+            "pose model", [Candidate.of("scripted", lambda: TopDownPose(runtime))]
         )
         try:
             with within(10), np.errstate(all="ignore"):

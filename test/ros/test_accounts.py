@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.execution.workers import WorkerPool
+from pose_estimation_ros.engine.execution.worker_pool import WorkerPool
 from pose_estimation_ros.engine.pipelines import Models, PipelineOptions
 from pose_estimation_ros.engine.poses import JointEstimates, Poses
 from pose_estimation_ros.engine.skeletons import COCO17
@@ -98,8 +98,8 @@ def test_over_the_budget_the_cache_and_then_workers_are_given_up(
     assert memory_mb > 1 and not problem
     problem = budget.check(1.0, models, options)[1]
     assert "is over 1 MB: no poses are cached any more" in problem
-    assert options.pose_cache.cache_size == 0 and pool.most == 2
-    assert budget.check(1.0, models, options)[1] and pool.most == 2, "one thing after another"
+    assert options.pose_cache.cache_size == 0 and pool.limit == 2
+    assert budget.check(1.0, models, options)[1] and pool.limit == 2, "one thing after another"
     now += 60
     assert "2 workers became one" in budget.check(1.0, models, options)[1]
     pool.map(str, [1, 2], CancelToken())

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from model_faults import FaultyRuntime, explode, nan
 
-from pose_estimation_ros.engine.execution import fallback_chain as chain
+from pose_estimation_ros.engine.execution import candidate
 from pose_estimation_ros.errors import ModelError
 from pose_estimation_ros.model_zoo import engine_builder
 from pose_estimation_ros.ros.main import main
@@ -38,14 +38,14 @@ def _misbehave(outputs: list[Any]) -> list[Any]:
     return outputs
 
 
-def _faulty(path: Path, *more: Any) -> Any:
+def _faulty(path: Path, *more: Any, **options: Any) -> Any:
     if _CONTROL.read_text().strip() == "missing":
         raise ModelError(f"model file {path} does not exist: check the path")
-    loaded = _load(path, *more)
+    loaded = _load(path, *more, **options)
     return FaultyRuntime(loaded, _misbehave) if path.name.startswith("first_") else loaded
 
 
 engine_builder.load_runtime = _faulty
 if "RETRY_S" in os.environ:
-    chain.FIRST_RETRY_S = float(os.environ["RETRY_S"])
+    candidate.FIRST_RETRY_S = float(os.environ["RETRY_S"])
 sys.exit(main())

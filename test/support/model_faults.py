@@ -85,10 +85,10 @@ class FaultyRuntime:
 def strike(
     chain: Callable[[Models], FallbackChain], misbehave: Callable[[list[AnyArray]], list[AnyArray]]
 ) -> Callable[[Models], None]:
-    """Lets the runtime of a chain's rung in use misbehave."""
+    """Lets the runtime of a chain's active model misbehave."""
 
     def work(models: Models) -> None:
-        model = chain(models).current
+        model = chain(models).load()
         model.runtime = FaultyRuntime(model.runtime, misbehave)
 
     return work
@@ -173,12 +173,11 @@ def run(fault: Fault, folder: Path, frames: Sequence[np.ndarray]) -> Outcome:
     config = fault.prepare(folder)
     config.pipeline, config.num_workers, config.runtime = "v4", 2, "onnxruntime"
     config.call_timeout_s = HANG_S
-    config.int8 = False  # the same rungs on every processor
+    config.int8 = False  # the same candidates on every processor
     try:
         with blocked(fault.blocked):
-            models = build_models(config)
-            # Time stands still, so that no rung is retried where the machine is slow.
-            models.detector._clock = models.pose._clock = lambda: 0.0
+            # Time stands still, so that no model is retried where the machine is slow.
+            models = build_models(config, clock=lambda: 0.0)
             models.load()
             pipeline = build_pipeline("v4", models, PipelineOptions())
             for index in range(FRAMES):
@@ -190,7 +189,7 @@ def run(fault: Fault, folder: Path, frames: Sequence[np.ndarray]) -> Outcome:
                 except Exception:
                     outcome.lost += 1
             chain = models.detector if fault.chain == "detector" else models.pose
-            outcome.answered = chain.state.name
+            outcome.answered = chain.status.active
             models.close()
     finally:
         log.removeHandler(handler)

@@ -19,8 +19,9 @@ from pose_estimation_ros.engine import Frame, Image, PipelineOptions
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.execution.latency import resident_mb, summarise
-from pose_estimation_ros.engine.execution.workers import chunk_sizes
+from pose_estimation_ros.engine.execution.latency import summarise
+from pose_estimation_ros.engine.execution.memory import resident_mb
+from pose_estimation_ros.engine.execution.worker_pool import chunk_sizes
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
 from pose_estimation_ros.engine.pose.pose_cache import PoseCacheOptions
 from pose_estimation_ros.model_zoo import EngineConfig, build_models
@@ -89,7 +90,7 @@ def _networks_ms(models: Models, frame: ByteArray, pipeline: str, persons: int) 
 
     For V3 the pose network's, as most of its frames need no detector.
     """
-    pose, detector = models.pose.current, models.detector.current
+    pose, detector = models.pose.load(), models.detector.load()
     assert isinstance(detector, YoloDetector)
     picture = detector.prepare(Image(frame))[0]
     sizes = chunk_sizes(persons, models.workers.workers, pose.batch)

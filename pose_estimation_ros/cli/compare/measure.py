@@ -22,7 +22,7 @@ from pose_estimation_ros.cli._options import (
     engine_options,
 )
 from pose_estimation_ros.cli._progress import Progress
-from pose_estimation_ros.engine.execution.latency import MEGABYTE, resident_mb
+from pose_estimation_ros.engine.execution.memory import MEGABYTE, resident_mb
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.engine.types import Frame
 from pose_estimation_ros.errors import PoseEstimationError
@@ -72,8 +72,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "pipeline": args.pipeline,
         "damage": sequence.damage,
-        "detector": models.detector.state.name,
-        "pose_model": models.pose.state.name,
+        "detector": models.detector.status.active,
+        "pose_model": models.pose.status.active,
         "latency_ms": latencies,
         "stages_ms": stages,
         "memory_peak_mb": peak_kb * 1024 / MEGABYTE,

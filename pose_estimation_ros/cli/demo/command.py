@@ -184,7 +184,7 @@ class _Recording:
         import psutil
         import rclpy
 
-        from pose_estimation_ros.engine.execution.latency import MEGABYTE
+        from pose_estimation_ros.engine.execution.memory import MEGABYTE
 
         progress = Progress("frames answered", self._frames)
         watched = psutil.Process(node.pid)

@@ -1,4 +1,4 @@
-"""Latency, rates and memory of a running pipeline. Thread-safe."""
+"""Latency percentiles by stage, and rates, over a sliding window. Thread-safe."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import psutil
-
-MEGABYTE = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Of a window of measurements; NaN where there are none."""
+    """Statistics of a window of measurements; NaN where there are none."""
 
     count: int
     mean: float
@@ -33,8 +30,12 @@ def summarise(values: list[float]) -> Summary:
         return Summary(0, *[float("nan")] * 5)
     p50, p95, p99 = np.percentile(finite, [50, 95, 99])
     return Summary(
-        *(len(finite), float(finite.mean()), float(p50), float(p95), float(p99)),
-        float(finite.max()),
+        count=len(finite),
+        mean=float(finite.mean()),
+        p50=float(p50),
+        p95=float(p95),
+        p99=float(p99),
+        max=float(finite.max()),
     )
 
 
@@ -46,6 +47,7 @@ class LatencyWindow:
         self._lock = threading.Lock()
 
     def add(self, stages_ms: Mapping[str, float]) -> None:
+        """Adds a frame's latencies by stage."""
         with self._lock:
             self._rows.append(stages_ms)
 
@@ -72,23 +74,20 @@ class Rate:
         self._lock = threading.Lock()
 
     def tick(self) -> None:
+        """Counts one event, now."""
         with self._lock:
             self._times.append(self._clock())
-            self._forget()
+            self._drop_old()
 
     @property
     def per_second(self) -> float:
+        """Events a second; over the time since the start while that is shorter."""
         with self._lock:
-            self._forget()
+            self._drop_old()
             span = min(self._window_s, self._clock() - self._started)
             return len(self._times) / span if span > 0 else 0.0
 
-    def _forget(self) -> None:
+    def _drop_old(self) -> None:
         oldest = self._clock() - self._window_s
         while self._times and self._times[0] < oldest:
             self._times.popleft()
-
-
-def resident_mb() -> float:
-    """Resident memory of this process in megabytes (10^6 bytes)."""
-    return float(psutil.Process().memory_info().rss / MEGABYTE)

@@ -9,9 +9,11 @@ from typing import Any
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
 from pose_estimation_ros.engine.detection.detector import Detector
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.execution.fallback_chain import ChainState, FallbackChain, Rung
+from pose_estimation_ros.engine.execution.candidate import Candidate
+from pose_estimation_ros.engine.execution.daemon_executor import DaemonExecutor
+from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus, FallbackChain
 from pose_estimation_ros.engine.execution.memory import return_free_memory
-from pose_estimation_ros.engine.execution.workers import LAST_JOBS_S, Helpers, WorkerPool
+from pose_estimation_ros.engine.execution.worker_pool import LAST_JOBS_S, WorkerPool
 from pose_estimation_ros.engine.pipelines.options import PipelineOptions
 from pose_estimation_ros.engine.pose.pose_cache import (
     EstimatedJoints,
@@ -34,9 +36,13 @@ class Models:
     pose: FallbackChain[TopDownPose]
     workers: WorkerPool
     root_depth: FallbackChain[RootDepth] = field(
-        default_factory=lambda: FallbackChain("root depth", [Rung(BoxDepth.name, BoxDepth)])
+        default_factory=lambda: FallbackChain(
+            "root depth", [Candidate.of(BoxDepth.name, BoxDepth)]
+        )
     )
-    background: Helpers = field(default_factory=lambda: Helpers(1, "pose_background"))
+    background: DaemonExecutor = field(
+        default_factory=lambda: DaemonExecutor(1, "pose_background")
+    )
 
     def __post_init__(self) -> None:
         # A program that just ends must not tear its thread out of a runtime, which aborts then.
@@ -49,7 +55,7 @@ class Models:
             ModelError: a chain has no usable candidate.
         """
         for chain in self.chains:
-            _ = chain.current
+            chain.load()
         return_free_memory()
 
     @property
@@ -57,9 +63,9 @@ class Models:
         """Every fallback chain."""
         return (self.detector, self.pose, self.root_depth)
 
-    def states(self) -> dict[str, ChainState]:
+    def statuses(self) -> dict[str, ChainStatus]:
         """The active model of each chain, by the chain's name."""
-        return {chain.what: chain.state for chain in self.chains}
+        return {chain.name: chain.status for chain in self.chains}
 
     @property
     def hang(self) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import AnyArray, BoolArray, ByteArray, FloatArray
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
-from pose_estimation_ros.engine.execution.workers import WorkerPool, chunk_sizes
+from pose_estimation_ros.engine.execution.worker_pool import WorkerPool, chunk_sizes
 from pose_estimation_ros.engine.geometry import crop_affine, crop_boxes
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.poses import JointEstimates
@@ -101,7 +101,7 @@ class PoseCache:
             CancelledError: the token was cancelled.
         """
         if len(boxes) == 0:
-            skeleton = models.current.skeleton
+            skeleton = models.load().skeleton
             return EstimatedJoints(JointEstimates.empty(len(skeleton.joints)), skeleton)
 
         def attempt(model: TopDownPose) -> _Attempt:

@@ -1,12 +1,12 @@
-"""Runtimes: one file each, behind one protocol."""
+"""Inference runtimes (ONNX Runtime, OpenVINO, LiteRT, PyTorch) behind one protocol, `Runtime`."""
 
-from __future__ import annotations
-
-import importlib.util
-from pathlib import Path
-
-from pose_estimation_ros.engine.runtimes.runtime import Cores, Runtime, TensorSpec, check_file
-from pose_estimation_ros.errors import ConfigError, ModelError
+from pose_estimation_ros.engine.runtimes.loader import (
+    PRECISIONS,
+    RUNTIMES,
+    load_runtime,
+    runtimes_for,
+)
+from pose_estimation_ros.engine.runtimes.runtime import Cores, Runtime, TensorSpec
 
 __all__ = [
     "PRECISIONS",
@@ -17,105 +17,3 @@ __all__ = [
     "load_runtime",
     "runtimes_for",
 ]
-
-RUNTIMES = (
-    "auto",
-    "onnxruntime",
-    "onnxruntime-cuda",
-    "onnxruntime-tensorrt",
-    "onnxruntime-openvino",
-    "openvino",
-    "tflite",
-    "torch",
-)
-PRECISIONS = ("f32", "bf16", "auto")
-_ONNX = tuple(name for name in RUNTIMES if name.startswith("onnxruntime"))
-# What reads files of a kind; where "auto" has nothing to choose from, the first.
-_READERS = {
-    ".onnx": (*_ONNX, "openvino"),
-    ".xml": ("openvino",),
-    ".tflite": ("tflite", "openvino"),
-    ".pth": ("torch",),
-    ".pt": ("torch",),
-}
-_LIBRARIES = {"openvino": "openvino", "tflite": "ai_edge_litert", "torch": "torch"}
-
-
-def runtimes_for(path: Path) -> tuple[str, ...]:
-    """The runtimes that read files of this kind, installed or not.
-
-    Raises:
-        ModelError: no runtime reads such files.
-    """
-    able = _READERS.get(path.suffix.lower())
-    if able is None:
-        kinds = ", ".join(_READERS)
-        raise ModelError(f"model file {path} is of an unknown kind: expected one of {kinds}")
-    return able
-
-
-def installed_for(path: Path) -> list[str]:
-    """Those of `runtimes_for` whose libraries are installed; nothing heavy is imported."""
-    able = runtimes_for(path)
-    found = []
-    if "onnxruntime" in able:
-        from pose_estimation_ros.engine.runtimes.onnx_runtime import installed_providers
-
-        found += installed_providers()
-    for name, library in _LIBRARIES.items():
-        if name in able and importlib.util.find_spec(library) is not None:
-            found.append(name)
-    return [name for name in able if name in found]
-
-
-def load_runtime(
-    path: Path, runtime: str = "auto", cores: Cores | int = 1, precision: str = "f32"
-) -> Runtime:
-    """Loads a model file; "auto" takes the installed runtime that is fastest with this model.
-
-    A number of `cores` is that of the threads of one call at a time.
-
-    Raises:
-        ModelError: the file is missing, of an unknown kind, or broken.
-        RuntimeMissingError: the library that it needs is not installed.
-        ConfigError: the runtime or the precision is unknown.
-    """
-    if runtime not in RUNTIMES:
-        raise ConfigError(f"unknown runtime '{runtime}': choose one of {', '.join(RUNTIMES)}")
-    if precision not in PRECISIONS:
-        raise ConfigError(f"unknown precision '{precision}': one of {', '.join(PRECISIONS)}")
-    if isinstance(cores, int):
-        cores = Cores(cores)
-    able = runtimes_for(path)
-    check_file(path)
-    if runtime == "auto":
-        # The measuring is imported where there is something to choose.
-        candidates = installed_for(path)
-        runtime = able[0] if not candidates else candidates[0]
-        if len(candidates) > 1:
-            from pose_estimation_ros.engine.runtimes.selection import fastest
-
-            runtime = fastest(path, candidates, cores, precision)
-    if runtime not in able:
-        raise ModelError(f"{runtime} cannot read {path.name}: use {' or '.join(able)}")
-    return open_with(path, runtime, cores, precision)
-
-
-def open_with(path: Path, runtime: str, cores: Cores, precision: str = "f32") -> Runtime:
-    """Loads a file with a runtime that reads it; raises as load_runtime does."""
-    # Each runtime costs tens of megabytes, so only the one in use is imported.
-    if runtime == "openvino":
-        from pose_estimation_ros.engine.runtimes.openvino_runtime import OpenVinoRuntime
-
-        return OpenVinoRuntime(path, cores, precision)
-    if runtime == "tflite":
-        from pose_estimation_ros.engine.runtimes.tflite_runtime import TfliteRuntime
-
-        return TfliteRuntime(path, cores.threads)
-    if runtime == "torch":
-        from pose_estimation_ros.engine.runtimes.torch_runtime import TorchRuntime
-
-        return TorchRuntime(path, cores.threads)
-    from pose_estimation_ros.engine.runtimes.onnx_runtime import OnnxRuntime
-
-    return OnnxRuntime(path, cores.onnx_threads or cores.threads, runtime)

@@ -1,25 +1,26 @@
-"""ONNX Runtime."""
+"""ONNX Runtime: .onnx files, by any of its execution providers."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
 from pose_estimation_ros.engine.arrays import AnyArray
-from pose_estimation_ros.engine.execution.memory import on_return
+from pose_estimation_ros.engine.execution.memory import register_trimmer
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 
-# A network without layers: y = x. Its runs only empty the arena.
-_NOTHING = (
+# A network that computes y = x; a run of it only shrinks the arena.
+_IDENTITY = (
     b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04'
     b"\n\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\x11"
 )
 
-# For programs that imported the library before this package could switch its reports off.
+# Also for programs that imported the library before this package could set its environment.
 onnxruntime.disable_telemetry_events()
 
 _DTYPES = {
@@ -51,25 +52,34 @@ def installed_providers() -> list[str]:
     return [name for name, provider in PROVIDERS.items() if provider in available]
 
 
+_arena_lock = threading.Lock()
+_arena_is_shared = False
+
+
 def _share_arena() -> None:
-    """Has all sessions of the process take their memory from one arena.
+    """Has all sessions of the process, opened from now on, take their memory from one arena.
 
     Each would otherwise keep what its largest run took, though the detector and the pose
-    network take turns: 8 MB with 18 persons.
+    network take turns: 8 MB with 18 persons. Done once, before the first session is opened.
     """
-    kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
-    where = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
-    default = -1
-    limits = onnxruntime.OrtArenaCfg(0, default, default, default)
-    # A program that embeds this engine may have registered its own, which serves as well.
-    with contextlib.suppress(RuntimeError):
-        onnxruntime.create_and_register_allocator(where, limits)
-    on_return(_empty_arena)
+    global _arena_is_shared
+    with _arena_lock:
+        if _arena_is_shared:
+            return
+        kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+        where = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
+        default = -1
+        limits = onnxruntime.OrtArenaCfg(0, default, default, default)
+        # A program that embeds this engine may have registered its own, which serves as well.
+        with contextlib.suppress(RuntimeError):
+            onnxruntime.create_and_register_allocator(where, limits)
+        register_trimmer(_shrink_arena)
+        _arena_is_shared = True
 
 
-def _empty_arena() -> None:
+def _shrink_arena() -> None:
     """Returns those parts of the arena that no run uses now."""
-    session = onnxruntime.InferenceSession(_NOTHING, _options(threads=1), providers=[CPU])
+    session = onnxruntime.InferenceSession(_IDENTITY, _options(threads=1), providers=[CPU])
     shrinking = onnxruntime.RunOptions()
     shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     session.run(None, {"x": np.zeros(1, np.float32)}, shrinking)
@@ -87,14 +97,11 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     return options
 
 
-_share_arena()
-
-
 class OnnxRuntime:
     """A .onnx file. A session serves several threads at once."""
 
     def __init__(self, path: Path, threads: int, name: str = "onnxruntime") -> None:
-        """Loads the file.
+        """Loads the file; the first one also sets up the arena that all sessions share.
 
         Raises:
             ModelError: the file is broken or of a newer opset than this ONNX Runtime knows.
@@ -107,6 +114,7 @@ class OnnxRuntime:
                 f"this ONNX Runtime has no {provider}: install a build that does "
                 "(onnxruntime-gpu, onnxruntime-openvino), or choose another runtime"
             )
+        _share_arena()
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), _options(threads), providers=list(dict.fromkeys([provider, CPU]))

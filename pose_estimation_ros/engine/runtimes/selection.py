@@ -1,4 +1,4 @@
-"""`runtime: auto`: which of the installed runtimes is fastest with a model on this machine.
+"""`runtime: auto`: measures which installed runtime is fastest with a model on this machine.
 
 ONNX Runtime's CPU is timed here, as it is imported anyway. Every other one is timed in a process
 of its own: if it loses it leaves nothing behind in this one's memory, and if it crashes or hangs
@@ -20,54 +20,58 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pose_estimation_ros.engine.execution.hurry import a_frame_waits
 from pose_estimation_ros.engine.runtimes.runtime import Cores, blank_inputs
 
 _log = logging.getLogger(__name__)
 
 MEASURE_S = 0.2  # a runtime, at most, after a first run that warms it up
-GIVE_UP_S = 8.0  # for loading and measuring; a runtime that needs more is no choice
-# How much faster another one must be to be taken instead of the first, which is the lightest.
+GIVE_UP_S = 8.0  # for loading and measuring; a runtime that needs more is not chosen
+# The first, which is the lightest, is kept unless another one takes less than this share of its
+# time.
 _WORTH = 0.9
 
 _chosen: dict[tuple[str, int, int, tuple[str, ...], Cores, str], str] = {}
 _lock = threading.Lock()
 
 
-def fastest(path: Path, candidates: Sequence[str], cores: Cores, precision: str) -> str:
-    """The fastest of the candidates; the first, where they are about equal or all fail.
+def fastest(
+    path: Path, names: Sequence[str], cores: Cores, precision: str, urgent: bool = False
+) -> str:
+    """The fastest of the named runtimes; the first, where they are about equal or all fail.
 
-    The answer is remembered while the process lives and the file stays the same. While a frame
-    waits nothing is measured: the first it is.
+    The answer is remembered while the process lives and the file stays the same. If `urgent`,
+    nothing is measured: the remembered answer is given, or the first.
     """
     stat = path.stat()
-    key = (str(path), stat.st_size, stat.st_mtime_ns, tuple(candidates), cores, precision)
-    if a_frame_waits():
-        return _chosen.get(key, candidates[0])
+    key = (str(path), stat.st_size, stat.st_mtime_ns, tuple(names), cores, precision)
+    if urgent:
+        return _chosen.get(key, names[0])
     with _lock:
         if key not in _chosen:
-            _chosen[key] = _choose(path, candidates, cores, precision)
+            _chosen[key] = _choose(path, names, cores, precision)
         return _chosen[key]
 
 
-def _choose(path: Path, candidates: Sequence[str], cores: Cores, precision: str) -> str:
+def _choose(path: Path, names: Sequence[str], cores: Cores, precision: str) -> str:
     times: dict[str, float] = {}
-    said = []
-    for name in candidates:
-        time_it = _time_here if name == "onnxruntime" else _time_apart
-        answer = time_it(path, name, cores, precision)
-        if isinstance(answer, float):
-            times[name] = answer
-        said.append(f"{name} {answer:.1f} ms" if isinstance(answer, float) else f"{name} {answer}")
-    first = candidates[0]
+    results = []
+    for name in names:
+        measure = _measure_here if name == "onnxruntime" else _measure_apart
+        result = measure(path, name, cores, precision)
+        if isinstance(result, float):
+            times[name] = result
+        results.append(
+            f"{name} {result:.1f} ms" if isinstance(result, float) else f"{name} {result}"
+        )
+    first = names[0]
     best = min(times, key=lambda name: times[name], default=first)
     if first in times and times[best] > _WORTH * times[first]:
         best = first
-    _log.info("runtime for %s: %s (%s)", path.name, best, ", ".join(said))
+    _log.info("runtime for %s: %s (%s)", path.name, best, ", ".join(results))
     return best
 
 
-def _time_here(path: Path, runtime: str, cores: Cores, precision: str) -> float | str:
+def _measure_here(path: Path, runtime: str, cores: Cores, precision: str) -> float | str:
     """Milliseconds a run, or why there are none."""
     try:
         return measure_ms(path, runtime, cores, precision)
@@ -75,7 +79,7 @@ def _time_here(path: Path, runtime: str, cores: Cores, precision: str) -> float 
         return f"fails ({' '.join(str(error).split())[:200]})"
 
 
-def _time_apart(path: Path, runtime: str, cores: Cores, precision: str) -> float | str:
+def _measure_apart(path: Path, runtime: str, cores: Cores, precision: str) -> float | str:
     """Milliseconds a run, or why there are none."""
     numbers = [str(n) for n in (cores.threads, cores.callers, cores.onnx_threads)]
     command = [sys.executable, "-m", __name__, str(path), runtime, precision, *numbers]
@@ -100,7 +104,7 @@ def measure_ms(path: Path, runtime: str, cores: Cores, precision: str) -> float:
     Raises:
         ModelError: as load_runtime.
     """
-    from pose_estimation_ros.engine.runtimes import open_with
+    from pose_estimation_ros.engine.runtimes.loader import open_with
 
     loaded = open_with(path, runtime, cores, precision)
     inputs = blank_inputs(loaded.inputs)

@@ -7,8 +7,7 @@ import time
 import weakref
 from collections.abc import Callable
 
-from pose_estimation_ros.engine.execution.latency import resident_mb
-from pose_estimation_ros.engine.execution.memory import return_free_memory
+from pose_estimation_ros.engine.execution.memory import resident_mb, return_free_memory
 from pose_estimation_ros.engine.pipelines import Models, PipelineOptions
 
 _log = logging.getLogger(__name__)
@@ -62,8 +61,8 @@ class MemoryBudget:
         if options.pose_cache.cache_size > 0:
             options.pose_cache.cache_size = 0
             step = "no poses are cached any more"
-        elif models.workers.most > 1:
-            step = f"{models.workers.most} workers became one"
+        elif models.workers.limit > 1:
+            step = f"{models.workers.limit} workers became one"
             models.workers.shrink(1)
         if step and step not in self._given_up:
             self._given_up.append(step)

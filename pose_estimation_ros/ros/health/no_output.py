@@ -10,7 +10,7 @@ from typing import Any
 
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
-from pose_estimation_ros.engine.execution.fallback_chain import ChainState
+from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
 
 SILENCE_S = 4.0  # so that the answer is there within five seconds, at one look a second
@@ -80,7 +80,7 @@ class Situation:
     enabled: bool = True
     target_fps: float = 0.0
     arrived: float = math.nan
-    chains: Mapping[str, ChainState] = field(default_factory=dict)
+    chains: Mapping[str, ChainStatus] = field(default_factory=dict)
     unprofiled: Callable[[], list[str]] = list
 
 
@@ -140,9 +140,9 @@ def _doubts(situation: Situation, now_s: float) -> str:
 def _last_rungs(situation: Situation) -> str:
     """Which model chains have nothing left to fall back to, and why."""
     parts = [
-        f"the {what} is on its last rung, {state.name} ({'; '.join(state.reasons)})"
-        for what, state in situation.chains.items()
-        if state.index == state.last and state.reasons
+        f"the {what} is on its last rung, {status.active} ({'; '.join(status.reasons)})"
+        for what, status in situation.chains.items()
+        if status.index == status.last and status.reasons
     ]
     return f", and {', '.join(parts)}" if parts else ""
 

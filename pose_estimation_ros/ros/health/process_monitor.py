@@ -53,8 +53,8 @@ class ProcessMonitor:
         if models is not None:
             report.add("workers", models.workers.workers)
             report.add("worker use (%)", self._worker_use(models))
-            for what, state in models.states().items():
-                report.add_chain(what, state)
+            for what, status in models.statuses().items():
+                report.add_chain(what, status)
         if not active:
             report.raise_to(STALE, "inactive: activate the node to get poses")
         return report.status("running")

@@ -6,7 +6,7 @@ import math
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from pose_estimation_ros.engine.execution.fallback_chain import ChainState
+from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus
 from pose_estimation_ros.engine.execution.latency import LatencyWindow
 
 OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
@@ -38,15 +38,15 @@ class Report:
             for kind in ("mean", "p50", "p95", "max"):
                 self.add(f"{stage} {kind} (ms)", getattr(summary, kind))
 
-    def add_chain(self, what: str, state: ChainState) -> None:
+    def add_chain(self, what: str, status: ChainStatus) -> None:
         """The rung in use; a warning where a better one was left."""
-        self.add(f"{what} in use", state.name)
-        self.add(f"{what} rung", f"{state.index} of 0..{state.last}")
-        self.add(f"{what} failures", state.failures)
-        for reason in state.reasons:
+        self.add(f"{what} in use", status.active)
+        self.add(f"{what} rung", f"{status.index} of 0..{status.last}")
+        self.add(f"{what} failures", status.failures)
+        for reason in status.reasons:
             self.add(f"{what} failed", reason)
-            last = ", its last rung" if state.index == state.last else ""
-            self.raise_to(WARN, f"{what} fell back to {state.name}{last} ({reason})")
+            last = ", its last rung" if status.index == status.last else ""
+            self.raise_to(WARN, f"{what} fell back to {status.active}{last} ({reason})")
 
     def status(self, fine: str) -> DiagnosticStatus:
         """The finished status; `fine` is its message where nothing was raised."""

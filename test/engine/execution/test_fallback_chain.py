@@ -1,16 +1,17 @@
-"""A chain answers every frame while its rungs fail, hang, come back and are shared by threads."""
+"""A chain answers every frame while its candidates fail, hang, come back and are shared."""
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
+from functools import partial
 
 import pytest
 
-from pose_estimation_ros.engine.execution.fallback_chain import FIRST_RETRY_S, FallbackChain, Rung
-from pose_estimation_ros.engine.execution.hurry import a_frame_waits
-from pose_estimation_ros.engine.execution.workers import WorkerPool
+from pose_estimation_ros.engine.execution.candidate import FIRST_RETRY_S, Candidate
+from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.errors import CancelledError, InputError, ModelError
 
 
@@ -41,18 +42,29 @@ def chain_of(*names: str, **options) -> tuple[FallbackChain[Model], dict[str, Mo
     """A chain of such models; each is one object, however often it is loaded."""
     models = {name: Model(name) for name in names}
     clock = Clock()
-    rungs = [Rung(name, lambda name=name: models[name]) for name in names]
-    return FallbackChain("thing", rungs, clock, **options), models, clock
+    candidates = [Candidate.of(name, lambda name=name: models[name]) for name in names]
+    return FallbackChain("thing", candidates, clock, **options), models, clock
 
 
-def wait_for_loading(chain: FallbackChain) -> None:
-    for rung in chain._rungs:
-        thread = rung.loading
-        if thread is not None:
-            thread.join(10)
+def loaders() -> list[threading.Thread]:
+    """The threads in which a chain loads models in the background."""
+    return [thread for thread in threading.enumerate() if thread.name == "model_loader"]
 
 
-def test_the_next_rung_answers_the_same_frame(caplog: pytest.LogCaptureFixture) -> None:
+def wait_for_loading() -> None:
+    for thread in loaders():
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def seconds_to_next_try(line: str) -> float:
+    """What a chain's log line says of the next try."""
+    match = re.search(r"next try in (\d+) s", line)
+    assert match, line
+    return float(match[1])
+
+
+def test_the_next_candidate_answers_the_same_frame(caplog: pytest.LogCaptureFixture) -> None:
     chain, models, _ = chain_of("best", "second")
     assert chain.call(Model.answer) == "best"
     models["best"].broken = True
@@ -62,49 +74,51 @@ def test_the_next_rung_answers_the_same_frame(caplog: pytest.LogCaptureFixture) 
     (line,) = caplog.messages
     assert line.startswith("thing best failed (RuntimeError: broken on purpose")
     assert "using second; next try in 10 s" in line
-    state = chain.state
-    assert (state.name, state.index, state.last, state.failures) == ("second", 1, 1, 1)
-    assert "broken on purpose" in state.reasons[0]
+    status = chain.status
+    assert (status.active, status.index, status.last, status.failures) == ("second", 1, 1, 1)
+    assert "broken on purpose" in status.reasons[0]
 
 
-def test_a_failed_rung_comes_back_without_costing_a_frame() -> None:
+def test_a_failed_candidate_comes_back_without_costing_a_frame() -> None:
     chain, models, clock = chain_of("best", "second")
     models["best"].broken = True
     assert chain.call(Model.answer) == "second"
     models["best"].broken = False
     clock.now += FIRST_RETRY_S
     assert chain.call(Model.answer) == "second"  # meanwhile it is loaded in the background
-    wait_for_loading(chain)
+    wait_for_loading()
     assert chain.call(Model.answer) == "best"
-    assert chain.state.reasons == []
+    assert chain.status.reasons == []
 
 
-def test_retries_become_rarer() -> None:
+def test_retries_become_rarer(caplog: pytest.LogCaptureFixture) -> None:
     chain, models, clock = chain_of("best", "second")
     models["best"].broken = True
     waits = []
     chain.call(Model.answer)
     for _ in range(7):
-        rung = chain._rungs[0]
-        waits.append(rung.retry_after_s)
-        clock.now += rung.retry_after_s
+        waits.append(seconds_to_next_try(caplog.messages[-1]))
+        clock.now += waits[-1] - 0.1
         chain.call(Model.answer)
-        wait_for_loading(chain)
+        assert not loaders()
+        clock.now += 0.1
+        chain.call(Model.answer)
+        wait_for_loading()
         chain.call(Model.answer)
     assert waits == [10, 20, 40, 80, 160, 300, 300]
 
 
-def test_a_rung_that_loads_again_has_not_proved_itself() -> None:
+def test_loading_again_proves_nothing(caplog: pytest.LogCaptureFixture) -> None:
     chain, models, clock = chain_of("best", "second")
     chain.call(Model.answer)
     models["best"].broken = True
     chain.call(Model.answer)
     clock.now += FIRST_RETRY_S
     chain.call(Model.answer)
-    wait_for_loading(chain)
-    assert chain.current.name == "second"
+    wait_for_loading()
+    assert chain.load().name == "second"
     chain.call(Model.answer)
-    assert chain._rungs[0].retry_after_s == 2 * FIRST_RETRY_S
+    assert seconds_to_next_try(caplog.messages[-1]) == 2 * FIRST_RETRY_S
 
 
 def test_a_retry_that_takes_long_to_load_holds_no_frame_up() -> None:
@@ -118,85 +132,87 @@ def test_a_retry_that_takes_long_to_load_holds_no_frame_up() -> None:
         return Model("best")
 
     clock = Clock()
-    rungs = [Rung("best", load), Rung("second", lambda: Model("second"))]
-    chain = FallbackChain("thing", rungs, clock)
+    candidates = [Candidate.of("best", load), Candidate.of("second", lambda: Model("second"))]
+    chain = FallbackChain("thing", candidates, clock)
     assert chain.call(Model.answer) == "second"
     clock.now += FIRST_RETRY_S
     assert [chain.call(Model.answer) for _ in range(20)] == ["second"] * 20
     go.set()
-    wait_for_loading(chain)
+    wait_for_loading()
     assert chain.call(Model.answer) == "best"
 
 
-def test_a_slow_rung_is_waited_for_at_first_and_never_in_a_frame() -> None:
+def test_a_slow_candidate_is_waited_for_at_first_and_never_in_a_frame() -> None:
     loads = []
 
-    def slow() -> Model:
+    def slow(*, urgent: bool) -> Model:
         loads.append(threading.current_thread().name)
         return Model("slow")
 
     first = Model("first")
-    rungs = [
-        Rung("first", lambda: first),
-        Rung("slow", slow, slow=True),
-        Rung("last", lambda: Model("last")),
+    candidates = [
+        Candidate.of("first", lambda: first),
+        Candidate("slow", slow, slow=True),
+        Candidate.of("last", lambda: Model("last")),
     ]
-    chain = FallbackChain("thing", rungs, Clock())
+    chain = FallbackChain("thing", candidates, Clock())
     assert chain.call(Model.answer) == "first"
     first.broken = True
     assert chain.call(Model.answer) == "last"
-    wait_for_loading(chain)
+    wait_for_loading()
     assert chain.call(Model.answer) == "slow"
     assert loads == ["model_loader"]
     # Before the first answer nothing better is to be had, so it is loaded there and then.
-    fresh = FallbackChain("thing", [Rung("slow", slow, slow=True)], Clock())
-    assert fresh.current.name == "slow"
+    fresh = FallbackChain("thing", [Candidate("slow", slow, slow=True)], Clock())
+    assert fresh.load().name == "slow"
 
 
-def test_only_what_a_frame_waits_for_is_loaded_in_a_hurry() -> None:
-    hurried: list[tuple[str, bool]] = []
+def test_only_what_a_frame_waits_for_is_loaded_urgently() -> None:
+    loads: list[tuple[str, bool]] = []
+    loaded: dict[str, Model] = {}
 
-    def load(name: str) -> Model:
-        hurried.append((name, a_frame_waits()))
-        return Model(name)
+    def load(name: str, *, urgent: bool) -> Model:
+        loads.append((name, urgent))
+        loaded[name] = Model(name)
+        return loaded[name]
 
     clock = Clock()
-    rungs = [Rung(name, lambda name=name: load(name)) for name in ("best", "second")]
-    chain = FallbackChain("thing", rungs, clock)
-    chain.current.broken = True
-    chain.call(Model.answer)  # before the first answer nothing hurries
+    candidates = [Candidate(name, partial(load, name)) for name in ("best", "second")]
+    chain = FallbackChain("thing", candidates, clock)
+    chain.load().broken = True
+    chain.call(Model.answer)  # before the first answer nothing is urgent
     chain.call(Model.answer)
-    chain._rungs[1].loaded.broken = True
+    loaded["second"].broken = True
     clock.now += FIRST_RETRY_S
     assert chain.call(Model.answer) == "best"  # nothing else is left, so its retry is waited for
-    chain.current.broken = True
+    chain.load().broken = True
     clock.now += FIRST_RETRY_S
     chain.call(Model.answer)
-    assert hurried[0] == ("best", False)
-    assert ("second", True) in hurried
-    assert ("best", True) not in hurried
+    assert loads[0] == ("best", False)
+    assert ("second", True) in loads
+    assert ("best", True) not in loads
 
 
 def test_where_nothing_else_is_left_a_frame_waits_for_what_is_loading() -> None:
     first = Model("first")
-    rungs = [Rung("first", lambda: first), Rung("slow", lambda: Model("slow"), slow=True)]
-    chain = FallbackChain("thing", rungs, Clock())
+    slow = Candidate("slow", lambda urgent: Model("slow"), slow=True)
+    chain = FallbackChain("thing", [Candidate.of("first", lambda: first), slow], Clock())
     chain.call(Model.answer)
     first.broken = True
     assert chain.call(Model.answer) == "slow"
 
 
-def test_every_rung_and_its_reason_are_named_when_all_fail() -> None:
+def test_every_candidate_and_its_reason_are_named_when_all_fail() -> None:
     def load() -> Model:
         raise ModelError("file is gone")
 
-    chain = FallbackChain("thing", [Rung("a", load), Rung("b", load)], Clock())
+    chain = FallbackChain("thing", [Candidate.of("a", load), Candidate.of("b", load)], Clock())
     with pytest.raises(ModelError, match="no thing is usable: a: file is gone; b: file is gone"):
         chain.call(Model.answer)
 
 
 @pytest.mark.parametrize("error", [CancelledError("given up"), InputError("no image")])
-def test_what_is_no_fault_of_the_rung_is_passed_on(error: Exception) -> None:
+def test_what_is_no_fault_of_the_candidate_is_passed_on(error: Exception) -> None:
     chain, _, _ = chain_of("best", "second", timeout_s=5.0)
 
     def use(_model: Model) -> str:
@@ -225,17 +241,17 @@ def test_a_call_that_hangs_is_given_up(caplog: pytest.LogCaptureFixture) -> None
     assert renewed == [True]
     clock.now += 1000
     chain.call(use)
-    assert chain._rungs[0].loading is None  # while it hangs, another call would hang too
+    assert chain.hangs and not loaders()  # while it hangs, another call would hang too
     release.set()
     deadline = time.monotonic() + 10
-    while not chain._rungs[0].hanging.done() and time.monotonic() < deadline:
+    while chain.hangs and time.monotonic() < deadline:
         time.sleep(0.01)
     chain.call(Model.answer)
-    wait_for_loading(chain)
+    wait_for_loading()
     assert chain.call(Model.answer) == "best"
 
 
-def test_an_error_of_the_call_comes_through_the_watch_unchanged() -> None:
+def test_an_error_of_the_call_is_passed_through_the_time_limit() -> None:
     chain, _, _ = chain_of("only", timeout_s=5.0)
 
     def use(_model: Model) -> str:
@@ -245,7 +261,7 @@ def test_an_error_of_the_call_comes_through_the_watch_unchanged() -> None:
         chain.call(use)
 
 
-def test_a_rung_in_use_by_one_thread_may_be_left_by_another() -> None:
+def test_a_call_goes_on_while_another_threads_call_fails() -> None:
     chain, models, _clock = chain_of("best", "second", timeout_s=5.0)
     inside, go_on = threading.Event(), threading.Event()
     answers: list[str] = []
@@ -265,7 +281,7 @@ def test_a_rung_in_use_by_one_thread_may_be_left_by_another() -> None:
     assert answers == ["best"]
 
 
-def test_many_threads_and_a_flickering_rung_lose_no_call() -> None:
+def test_many_threads_and_a_flickering_candidate_lose_no_call() -> None:
     chain, models, clock = chain_of("best", "second", timeout_s=5.0)
     stop = threading.Event()
     lost: list[Exception] = []
@@ -291,25 +307,4 @@ def test_many_threads_and_a_flickering_rung_lose_no_call() -> None:
         thread.join(10)
     assert not lost
     assert min(answered) > 0
-    assert chain.state.failures > 1
-
-
-def test_workers_that_hang_are_replaced() -> None:
-    from pose_estimation_ros.engine.execution.cancel import CancelToken
-
-    pool = WorkerPool(2)
-    release = threading.Event()
-
-    def work(item: int) -> int:
-        if item < 0:
-            release.wait(30)
-        return item * 2
-
-    stuck = threading.Thread(target=lambda: pool.map(work, [-1, -2], CancelToken()), daemon=True)
-    stuck.start()
-    time.sleep(0.05)
-    pool.renew()
-    assert pool.map(work, [1, 2, 3], CancelToken()) == [2, 4, 6]
-    release.set()
-    stuck.join(10)
-    pool.close()
+    assert chain.status.failures > 1

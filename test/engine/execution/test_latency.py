@@ -1,4 +1,4 @@
-"""Percentiles, rates and memory."""
+"""Percentiles and rates."""
 
 import math
 
@@ -7,10 +7,8 @@ import numpy as np
 from pose_estimation_ros.engine.execution.latency import (
     LatencyWindow,
     Rate,
-    resident_mb,
     summarise,
 )
-from pose_estimation_ros.engine.execution.memory import return_free_memory
 
 
 def test_a_summary_leaves_out_what_is_not_known() -> None:
@@ -38,20 +36,3 @@ def test_the_rate_counts_the_last_seconds() -> None:
     assert 9.5 <= rate.per_second <= 10.5
     now[0] += 10
     assert rate.per_second == 0
-
-
-def test_freed_memory_goes_back_to_the_system() -> None:
-    blocks = [np.ones(1_000, np.uint8) for _ in range(60_000)]
-    keeper = np.ones(1_000, np.uint8)  # above them all, so that the heap's end stays
-    full = resident_mb()
-    del blocks
-    return_free_memory()
-    assert resident_mb() < full - 40
-    del keeper
-
-
-def test_resident_memory_sees_what_is_allocated() -> None:
-    before = resident_mb()
-    block = np.ones(50_000_000, np.uint8)
-    assert 40 < resident_mb() - before < 80
-    del block

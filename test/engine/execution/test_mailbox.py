@@ -1,14 +1,8 @@
-"""The one-slot mailboxes and the worker pool."""
+"""The one-slot mailboxes."""
 
 import threading
-import time
 
-import pytest
-
-from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.mailbox import Mailboxes
-from pose_estimation_ros.engine.execution.workers import Helpers, WorkerPool, chunk_sizes
-from pose_estimation_ros.errors import CancelledError
 
 
 def test_the_newest_item_replaces_the_one_that_waits() -> None:
@@ -75,53 +69,3 @@ def test_closing_wakes_a_taker() -> None:
     boxes.close()
     thread.join(5)
     assert results[-1] is None and not thread.is_alive()
-
-
-@pytest.mark.parametrize(
-    ("items", "workers", "largest", "sizes"),
-    [
-        (0, 2, 8, []),
-        (1, 2, 8, [1]),
-        (3, 2, 8, [2, 1]),
-        (18, 2, 8, [5, 5, 4, 4]),
-        (18, 1, 8, [6, 6, 6]),
-        (5, 4, 1, [1] * 5),
-    ],
-)
-def test_chunks_are_even_and_keep_every_worker_busy(
-    items: int, workers: int, largest: int, sizes: list
-) -> None:
-    assert chunk_sizes(items, workers, largest) == sizes
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_results_come_in_order(workers: int) -> None:
-    pool = WorkerPool(workers)
-
-    def work(item: int) -> int:
-        time.sleep(0.002 * (10 - item))
-        return item * item
-
-    assert pool.map(work, list(range(10)), CancelToken()) == [i * i for i in range(10)]
-    pool.close()
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_work_not_begun_is_given_up(workers: int) -> None:
-    pool, token = WorkerPool(workers), CancelToken()
-    done: list[int] = []
-
-    def work(item: int) -> None:
-        done.append(item)
-        token.cancel()
-
-    with pytest.raises(CancelledError):
-        pool.map(work, list(range(50)), token)
-    assert 1 <= len(done) <= workers
-    pool.close()
-
-
-def test_a_helpers_own_job_may_be_what_closes_it() -> None:
-    """As where a pipeline goes while its detector still looks at the last frame."""
-    helpers = Helpers(2, "closing")
-    helpers.submit(lambda: helpers.close(wait_s=5)).result(timeout=10)

@@ -78,7 +78,7 @@ def test_workers_change_nothing_but_the_time(embedded_models: Models, scene_fram
     image, boxes = Image(scene_frames[0]), np.array([[40.0, 30.0, 240.0, 300.0]] * 5)
     boxes = (boxes + np.arange(5)[:, None] * 20).astype(np.float32)
     joints = embedded_models.estimate(_frame(scene_frames[0]), boxes, CancelToken()).joints
-    alone = [embedded_models.pose.current.estimate(image, box[None]) for box in boxes]
+    alone = [embedded_models.pose.load().estimate(image, box[None]) for box in boxes]
     np.testing.assert_allclose(joints.xy, np.concatenate([a.xy for a in alone]), atol=0.05)
 
 

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper
 from paths import ROOT
 
 from pose_estimation_ros.engine.camera_model import CameraModel
-from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain, Rung
+from pose_estimation_ros.engine.execution.candidate import Candidate
+from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.engine.pose.positions_3d import positions_in_metres
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth, RootNet, depth_at
 from pose_estimation_ros.engine.poses import (
@@ -66,7 +67,9 @@ def _joints(n: int) -> JointEstimates:
 
 
 def _chain(*ways: RootDepth) -> FallbackChain[RootDepth]:
-    return FallbackChain("root depth", [Rung(way.name, lambda way=way: way) for way in ways])
+    return FallbackChain(
+        "root depth", [Candidate.of(way.name, lambda way=way: way) for way in ways]
+    )
 
 
 def test_a_box_that_spans_two_metres_gives_its_distance() -> None:

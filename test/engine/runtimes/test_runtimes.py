@@ -10,16 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose_estimation_ros.engine.execution.hurry import hurry
 from pose_estimation_ros.engine.runtimes import (
     RUNTIMES,
     Cores,
     Runtime,
-    installed_for,
     load_runtime,
+    loader,
     runtimes_for,
+    selection,
 )
-from pose_estimation_ros.engine.runtimes import selection as choice
 from pose_estimation_ros.engine.runtimes.onnx_runtime import OnnxRuntime
 from pose_estimation_ros.engine.runtimes.openvino_runtime import OpenVinoRuntime
 from pose_estimation_ros.engine.runtimes.runtime import blank_inputs
@@ -52,7 +51,11 @@ def small_model(path: Path, batch: int | str = "n", layout: str = "NHWC", kind: 
 
 def both() -> list[str]:
     """Runtimes for .onnx that are installed here."""
-    return [name for name in ("onnxruntime", "openvino") if name in installed_for(Path("a.onnx"))]
+    return [
+        name
+        for name in ("onnxruntime", "openvino")
+        if name in loader.installed_for(Path("a.onnx"))
+    ]
 
 
 @pytest.mark.parametrize("runtime", both())
@@ -188,10 +191,8 @@ def test_auto_takes_the_only_one_without_measuring(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = small_model(tmp_path / "a.onnx")
-    monkeypatch.setattr(
-        "pose_estimation_ros.engine.runtimes.installed_for", lambda _: ["onnxruntime"]
-    )
-    monkeypatch.setattr(choice, "_choose", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(loader, "installed_for", lambda _: ["onnxruntime"])
+    monkeypatch.setattr(selection, "_choose", lambda *_: pytest.fail("measured"))
     assert load_runtime(path, "auto", 1).name == "onnxruntime"
 
 
@@ -211,10 +212,12 @@ def test_auto_measures_once_and_says_why(tmp_path: Path, caplog: pytest.LogCaptu
 def test_nothing_is_measured_while_a_frame_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice, "_choose", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(selection, "_choose", lambda *_: pytest.fail("measured"))
     path = small_model(tmp_path / "a.onnx")
-    with hurry():
-        assert choice.fastest(path, ["onnxruntime", "openvino"], Cores(), "f32") == "onnxruntime"
+    names = ["onnxruntime", "openvino"]
+    assert selection.fastest(path, names, Cores(), "f32", urgent=True) == "onnxruntime"
+    monkeypatch.setattr(loader, "installed_for", lambda _: names)
+    assert load_runtime(path, "auto", urgent=True).name == "onnxruntime"
 
 
 @pytest.mark.parametrize(
@@ -234,10 +237,10 @@ def test_the_clearly_fastest_is_chosen(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    for name in ("_time_here", "_time_apart"):
-        monkeypatch.setattr(choice, name, lambda path, runtime, *_: times[runtime])
+    for name in ("_measure_here", "_measure_apart"):
+        monkeypatch.setattr(selection, name, lambda path, runtime, *_: times[runtime])
     with caplog.at_level(logging.INFO):
-        assert choice._choose(tmp_path / "a.onnx", list(times), Cores(), "f32") == expected
+        assert selection._choose(tmp_path / "a.onnx", list(times), Cores(), "f32") == expected
     for name, answer in times.items():
         said = f"{answer:.1f} ms" if isinstance(answer, float) else answer
         assert f"{name} {said}" in caplog.messages[0]
@@ -246,7 +249,7 @@ def test_the_clearly_fastest_is_chosen(
 def test_a_runtime_that_crashes_while_it_is_measured_only_loses(tmp_path: Path) -> None:
     path = small_model(tmp_path / "broken.onnx")
     path.write_bytes(path.read_bytes()[:50])
-    answer = choice._time_apart(path, "openvino", Cores(), "f32")
+    answer = selection._measure_apart(path, "openvino", Cores(), "f32")
     assert isinstance(answer, str)
     assert answer.startswith("fails (")
     assert "\n" not in answer
@@ -260,8 +263,8 @@ def test_measuring_leaves_the_loser_out_of_this_process(tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from pose_estimation_ros.engine.runtimes import selection as choice
-choice._WORTH = 0.0  # whatever comes out, the first stays
+from pose_estimation_ros.engine.runtimes import selection
+selection._WORTH = 0.0  # whatever comes out, the first stays
 from pose_estimation_ros.engine.runtimes import load_runtime
 assert load_runtime(Path({str(path)!r}), "auto", 1).name == "onnxruntime"
 print(*[m for m in ("openvino", "torch", "ai_edge_litert", "ultralytics") if m in sys.modules])

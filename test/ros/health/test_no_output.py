@@ -16,7 +16,8 @@ from sensor_msgs.msg import Image as ImageMsg
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
 
-from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain, Rung
+from pose_estimation_ros.engine.execution.candidate import Candidate
+from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.errors import ModelError
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
 from pose_estimation_ros.ros.health.no_output import Situation, Subscription, explain
@@ -154,12 +155,14 @@ def test_a_model_chain_on_its_last_rung() -> None:
     def missing() -> str:
         raise ModelError("yolo.onnx does not exist")
 
-    detector = FallbackChain("detector", [Rung("yolo", missing), Rung("whole image", str)])
+    detector = FallbackChain(
+        "detector", [Candidate.of("yolo", missing), Candidate.of("whole image", str)]
+    )
     assert detector.call(lambda loaded: loaded) == ""
     statistics = CameraStatistics()
     statistics.last_person_s -= 60
     source = Subscription("/image", "sensor_msgs/msg/Image", QoSProfile(depth=1))
-    situation = Situation(statistics, source, [], chains={"detector": detector.state})
+    situation = Situation(statistics, source, [], chains={"detector": detector.status})
     reason = explain(situation)
     for words in ("nobody is seen", "detector is on its last rung, whole image", "yolo.onnx does"):
         assert words in reason

@@ -1,0 +1,64 @@
+"""An executor whose threads never keep the process from ending."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+_Job = tuple[Future[Any], Callable[[], Any]]
+
+
+class DaemonExecutor:
+    """A few threads that take jobs from one queue.
+
+    They are daemons, unlike those of concurrent.futures: one that hangs in a native library must
+    not keep the process from ending.
+    """
+
+    def __init__(self, threads: int, name: str) -> None:
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"{name}_{index}", daemon=True)
+            for index in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, job: Callable[[], R]) -> Future[R]:
+        """Puts a job in the queue; the future gives its result or raises its error."""
+        future: Future[R] = Future()
+        self._jobs.put((future, job))
+        return future
+
+    def close(self, wait_s: float = 0.0) -> None:
+        """Ends the threads after the jobs that they have; waits up to `wait_s` for them.
+
+        A job may hold the last reference to what owns the threads: then one of them comes here.
+        """
+        for _ in self._threads:
+            self._jobs.put(None)
+        deadline = time.monotonic() + wait_s
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _work(self) -> None:
+        while True:
+            taken = self._jobs.get()
+            if taken is None:
+                return
+            future, job = taken
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(job())
+            except BaseException as error:  # carried to whoever waits for the result
+                future.set_exception(error)
+            # An idle thread must not keep the last frame and model alive.
+            del taken, future, job

@@ -1,0 +1,116 @@
+"""Loads a model file with the runtime that is asked for, or the fastest one that is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from pose_estimation_ros.engine.runtimes.runtime import Cores, Runtime, check_file
+from pose_estimation_ros.errors import ConfigError, ModelError
+
+RUNTIMES = (
+    "auto",
+    "onnxruntime",
+    "onnxruntime-cuda",
+    "onnxruntime-tensorrt",
+    "onnxruntime-openvino",
+    "openvino",
+    "tflite",
+    "torch",
+)
+PRECISIONS = ("f32", "bf16", "auto")
+_ONNX = tuple(name for name in RUNTIMES if name.startswith("onnxruntime"))
+# The runtimes that read files of a kind; "auto" takes the first where none is installed.
+_READERS = {
+    ".onnx": (*_ONNX, "openvino"),
+    ".xml": ("openvino",),
+    ".tflite": ("tflite", "openvino"),
+    ".pth": ("torch",),
+    ".pt": ("torch",),
+}
+_LIBRARIES = {"openvino": "openvino", "tflite": "ai_edge_litert", "torch": "torch"}
+
+
+def runtimes_for(path: Path) -> tuple[str, ...]:
+    """The runtimes that read files of this kind, installed or not.
+
+    Raises:
+        ModelError: no runtime reads such files.
+    """
+    able = _READERS.get(path.suffix.lower())
+    if able is None:
+        kinds = ", ".join(_READERS)
+        raise ModelError(f"model file {path} is of an unknown kind: expected one of {kinds}")
+    return able
+
+
+def installed_for(path: Path) -> list[str]:
+    """Those of `runtimes_for` whose libraries are installed; nothing heavy is imported."""
+    able = runtimes_for(path)
+    found = []
+    if "onnxruntime" in able:
+        from pose_estimation_ros.engine.runtimes.onnx_runtime import installed_providers
+
+        found += installed_providers()
+    for name, library in _LIBRARIES.items():
+        if name in able and importlib.util.find_spec(library) is not None:
+            found.append(name)
+    return [name for name in able if name in found]
+
+
+def load_runtime(
+    path: Path,
+    runtime: str = "auto",
+    cores: Cores | int = 1,
+    precision: str = "f32",
+    urgent: bool = False,
+) -> Runtime:
+    """Loads a model file; "auto" takes the installed runtime that is fastest with this model.
+
+    An integer for `cores` is the number of threads, with one call at a time. `urgent` means that a
+    frame waits: then "auto" measures nothing (see selection.py).
+
+    Raises:
+        ModelError: the file is missing, of an unknown kind, or broken.
+        RuntimeMissingError: the library that it needs is not installed.
+        ConfigError: the runtime or the precision is unknown.
+    """
+    if runtime not in RUNTIMES:
+        raise ConfigError(f"unknown runtime '{runtime}': choose one of {', '.join(RUNTIMES)}")
+    if precision not in PRECISIONS:
+        raise ConfigError(f"unknown precision '{precision}': one of {', '.join(PRECISIONS)}")
+    if isinstance(cores, int):
+        cores = Cores(cores)
+    able = runtimes_for(path)
+    check_file(path)
+    if runtime == "auto":
+        # The measuring is imported where there is something to choose.
+        installed = installed_for(path)
+        runtime = installed[0] if installed else able[0]
+        if len(installed) > 1:
+            from pose_estimation_ros.engine.runtimes.selection import fastest
+
+            runtime = fastest(path, installed, cores, precision, urgent)
+    if runtime not in able:
+        raise ModelError(f"{runtime} cannot read {path.name}: use {' or '.join(able)}")
+    return open_with(path, runtime, cores, precision)
+
+
+def open_with(path: Path, runtime: str, cores: Cores, precision: str = "f32") -> Runtime:
+    """Loads a file with a runtime that reads it; raises as load_runtime does."""
+    # Each runtime costs tens of megabytes, so only the one in use is imported.
+    if runtime == "openvino":
+        from pose_estimation_ros.engine.runtimes.openvino_runtime import OpenVinoRuntime
+
+        return OpenVinoRuntime(path, cores, precision)
+    if runtime == "tflite":
+        from pose_estimation_ros.engine.runtimes.tflite_runtime import TfliteRuntime
+
+        return TfliteRuntime(path, cores.threads)
+    if runtime == "torch":
+        from pose_estimation_ros.engine.runtimes.torch_runtime import TorchRuntime
+
+        return TorchRuntime(path, cores.threads)
+    from pose_estimation_ros.engine.runtimes.onnx_runtime import OnnxRuntime
+
+    return OnnxRuntime(path, cores.onnx_threads or cores.threads, runtime)

@@ -11,6 +11,7 @@ FloatArray = NDArray[np.float32]
 ByteArray = NDArray[np.uint8]
 IntArray = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
+RealArray = NDArray[np.floating[Any]]  # of whatever precision a model gives
 AnyArray = NDArray[Any]
 
 ChannelOrder = Literal["bgr", "rgb"]

@@ -1,4 +1,4 @@
-"""Letterboxes, crops and the camera model."""
+"""Crops, overlap and the camera model."""
 
 import cv2
 import numpy as np
@@ -6,44 +6,11 @@ import pytest
 
 from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.geometry import (
-    Letterbox,
     box_iou,
     crop_affine,
     crop_boxes,
     crop_to_image,
 )
-
-SIZES = [(640, 480), (480, 640), (1920, 1080), (333, 77), (31, 1023), (8, 8), (4096, 33)]
-
-
-@pytest.mark.parametrize("anchor", ["center", "top_left", "stretch"])
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_a_box_survives_the_letterbox_round_trip(width: int, height: int, anchor: str) -> None:
-    letterbox = Letterbox(320, 416, anchor)
-    transform = letterbox.apply(np.zeros((height, width, 3), np.uint8))
-    boxes = np.array([[0, 0, width, height], [width / 3, height / 4, width / 2, height / 1.5]])
-    back = transform.to_image(transform.to_canvas(boxes), width, height)
-    np.testing.assert_allclose(back, boxes, atol=0.01)
-
-
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_the_letterbox_shows_the_image_where_it_says(width: int, height: int) -> None:
-    image = np.full((height, width, 3), 255, np.uint8)
-    letterbox = Letterbox(320, 320)
-    transform = letterbox.apply(image)
-    x1, y1, x2, y2 = transform.to_canvas(np.array([[0, 0, width, height]]))[0].round().astype(int)
-    inside = letterbox.canvas[y1:y2, x1:x2]
-    assert inside.size and (inside == 255).all()
-    outside = np.ones((320, 320), bool)
-    outside[y1:y2, x1:x2] = False
-    assert (letterbox.canvas[outside] == 114).all()
-
-
-def test_a_letterbox_forgets_the_image_before() -> None:
-    letterbox = Letterbox(64, 64)
-    letterbox.apply(np.full((64, 64, 3), 9, np.uint8))
-    letterbox.apply(np.full((32, 64, 3), 200, np.uint8))
-    assert set(np.unique(letterbox.canvas)) == {114, 200}
 
 
 def test_crop_boxes_keep_centre_and_contain_the_box() -> None:

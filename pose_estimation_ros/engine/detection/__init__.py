@@ -1,1 +1,1 @@
-"""Finding persons."""
+"""Person detection: from an image to boxes with scores."""

@@ -1,1 +1,1 @@
-"""Networks."""
+"""The networks in PyTorch, for conversion and for running checkpoints directly; needs torch."""

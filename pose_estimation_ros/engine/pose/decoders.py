@@ -1,32 +1,47 @@
-"""From the outputs of pose models to joints in crop pixels.
-
-A decoder takes the outputs for n crops of (height, width) and gives xy (n, k, 2) in crop pixels,
-scores (n, k) in [0, 1] and z (n, k) in metres from the root joint, NaN where there is none.
-"""
+"""From the outputs of pose models to joints in crop pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from pose_estimation_ros.engine.arrays import AnyArray
+from pose_estimation_ros.engine.arrays import AnyArray, RealArray
 from pose_estimation_ros.engine.preprocessing import IMAGENET, Normalisation
 from pose_estimation_ros.engine.skeletons import SKELETONS
 from pose_estimation_ros.errors import ModelError
 
-PoseDecoder = Callable[[Sequence[AnyArray], int, int], tuple[AnyArray, AnyArray, AnyArray]]
-
 RAW_RGB = Normalisation(order="rgb", divisor=1.0)
 DEPTH_RANGE_M = 1.0  # half the depth that ConvNeXtPose's volume spans
-_SIZES = {len(skeleton.joints) for skeleton in SKELETONS.values()}
+_JOINT_COUNTS = {len(skeleton.joints) for skeleton in SKELETONS.values()}
+_LEAST_HEAT = 1e-6  # below which the logarithm of a heatmap's value says nothing
+_LEAST_BEND = 1e-6  # of a parabola through three cells, below which it is flat
+
+
+class CropJoints(NamedTuple):
+    """Joints of n crops: xy (n, k, 2) in crop pixels, scores (n, k) in [0, 1], and z (n, k) in
+    metres from the root joint, NaN where the model gives none.
+    """
+
+    xy: RealArray
+    scores: RealArray
+    z_m: RealArray
+
+
+class PoseDecoder(Protocol):
+    """Reads the outputs of one kind of pose model."""
+
+    def __call__(self, outputs: Sequence[AnyArray], height: int, width: int) -> CropJoints:
+        """The joints in the outputs for crops of (height, width) px."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class PoseHead:
-    """What the outputs of a pose model mean, and what its family expects of float pixels."""
+    """What the outputs of a pose model mean, and how its family normalises float pixels."""
 
     name: str
     decode: PoseDecoder
@@ -34,25 +49,27 @@ class PoseHead:
     norm: Normalisation = IMAGENET
 
 
-def decode_joints(outputs: Sequence[AnyArray], height: int, width: int) -> tuple:
+def decode_joints(outputs: Sequence[AnyArray], height: int, width: int) -> CropJoints:
     """Our exports of ConvNeXtPose: joints (n, k, 3) = x, y px, z m, and scores (n, k)."""
     joints, scores = outputs if outputs[0].ndim == 3 else outputs[::-1]
-    return joints[..., :2], scores, joints[..., 2]
+    return CropJoints(joints[..., :2], scores, joints[..., 2])
 
 
-def decode_cells(outputs: Sequence[AnyArray], height: int, width: int, cells: int) -> tuple:
+def decode_cells(outputs: Sequence[AnyArray], height: int, width: int, cells: int) -> CropJoints:
     """Published exports of ConvNeXtPose: (n, k, 3) = x, y, z in cells of the volume.
 
-    Such a network says nothing of its confidence: every score is 1. The volume has as many cells
+    Such a network gives no confidence: every score is 1. The volume has as many cells
     along the depth as along the sides, as all published ones.
     """
     joints = next(output for output in outputs if output.ndim == 3)
     xy = joints[..., :2] * (np.array([width, height], np.float32) / cells)
     z = (joints[..., 2] / cells * 2 - 1) * DEPTH_RANGE_M
-    return xy, np.ones(joints.shape[:2], np.float32), z
+    return CropJoints(xy, np.ones(joints.shape[:2], np.float32), z)
 
 
-def decode_volumes(outputs: Sequence[AnyArray], height: int, width: int, joints: int) -> tuple:
+def decode_volumes(
+    outputs: Sequence[AnyArray], height: int, width: int, joints: int
+) -> CropJoints:
     """Logits of ConvNeXtPose's volumes, (n, k, depth, rows, columns) or with k and depth in one.
 
     The soft-argmax of Sun et al., "Integral Human Pose Regression", ECCV 2018; the score is the
@@ -71,14 +88,15 @@ def decode_volumes(outputs: Sequence[AnyArray], height: int, width: int, joints:
     padded = np.pad(plane, ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     peak = windows.sum(axis=(4, 5)).max(axis=(2, 3))
-    return np.stack([x, y], axis=2), np.clip(peak, 0, 1), (z / depth * 2 - 1) * DEPTH_RANGE_M
+    xy = np.stack([x, y], axis=2)
+    return CropJoints(xy, np.clip(peak, 0, 1), (z / depth * 2 - 1) * DEPTH_RANGE_M)
 
 
-def decode_simcc(outputs: Sequence[AnyArray], height: int, width: int) -> tuple:
-    """RTMPose: one row of bins an axis, x (n, k, bins) and y (n, k, bins), finer than pixels.
+def decode_simcc(outputs: Sequence[AnyArray], height: int, width: int) -> CropJoints:
+    """RTMPose: one row of bins per axis, x (n, k, bins) and y (n, k, bins), finer than pixels.
 
     Source: Li et al., "SimCC: a Simple Coordinate Classification Perspective for Human Pose
-    Estimation", ECCV 2022. A joint is only as sure as the less sure of its two axes.
+    Estimation", ECCV 2022. A joint's score is the lower of its two axes'.
     """
     along_x, along_y = outputs[:2]
     xy = np.stack(
@@ -89,24 +107,25 @@ def decode_simcc(outputs: Sequence[AnyArray], height: int, width: int) -> tuple:
         axis=2,
     )
     scores = np.minimum(along_x.max(axis=2), along_y.max(axis=2))
-    return (
+    return CropJoints(
         xy.astype(np.float32),
         np.clip(scores, 0.0, 1.0),
         np.full(scores.shape, np.nan, np.float32),
     )
 
 
-def decode_movenet(outputs: Sequence[AnyArray], height: int, width: int) -> tuple:
+def decode_movenet(outputs: Sequence[AnyArray], height: int, width: int) -> CropJoints:
     """MoveNet: (n, 1, 17, 3) = y, x in parts of the crop, score."""
     raw = outputs[0][:, 0]
     xy = raw[..., 1::-1] * np.array([width, height], np.float32)
-    return xy, np.clip(raw[..., 2], 0.0, 1.0), np.full(raw.shape[:2], np.nan, np.float32)
+    no_z = np.full(raw.shape[:2], np.nan, np.float32)
+    return CropJoints(xy, np.clip(raw[..., 2], 0.0, 1.0), no_z)
 
 
 def decode_heatmaps(
     outputs: Sequence[AnyArray], height: int, width: int, channels_last: bool = False
-) -> tuple:
-    """One heatmap a joint, (n, k, rows, columns): the peak, refined between cells.
+) -> CropJoints:
+    """One heatmap per joint, (n, k, rows, columns): the peak, refined between cells.
 
     The refinement takes the top of the parabola through the logarithms of the peak and its two
     neighbours on each axis, exact for a Gaussian (the idea of Zhang et al., "Distribution-Aware
@@ -124,9 +143,9 @@ def decode_heatmaps(
     grid = maps.reshape(n * k, rows, columns)
 
     def offset(low: AnyArray, high: AnyArray) -> AnyArray:
-        a, b, c = (np.log(np.maximum(v, 1e-6)) for v in (low, scores, high))
+        a, b, c = (np.log(np.maximum(v, _LEAST_HEAT)) for v in (low, scores, high))
         bend = a + c - 2 * b
-        shift = np.where(bend < -1e-6, 0.5 * (a - c) / np.minimum(bend, -1e-6), 0.0)
+        shift = np.where(bend < -_LEAST_BEND, 0.5 * (a - c) / np.minimum(bend, -_LEAST_BEND), 0.0)
         return np.clip(shift, -0.5, 0.5)
 
     inner_x = (x > 0) & (x < columns - 1)
@@ -137,7 +156,7 @@ def decode_heatmaps(
     fine_y = y + np.where(inner_y, offset(grid[each, above, x], grid[each, below, x]), 0.0)
     xy = np.stack([fine_x * (width / columns), fine_y * (height / rows)], axis=1)
     shape = (n, k)
-    return (
+    return CropJoints(
         xy.reshape(n, k, 2).astype(np.float32),
         np.clip(scores, 0.0, 1.0).reshape(shape),
         np.full(shape, np.nan, np.float32),
@@ -147,7 +166,7 @@ def decode_heatmaps(
 def choose_pose_head(
     outputs: Sequence[AnyArray], width: int, metadata: Mapping[str, str], source: str
 ) -> PoseHead:
-    """What these outputs mean, by their shapes; of a crop that shows nothing, `width` px wide.
+    """What these outputs for a blank crop, `width` px wide, mean; told by their shapes.
 
     Raises:
         ModelError: no known kind has such outputs; `source` names the model in the message.
@@ -169,8 +188,8 @@ def _head_of_one(output: AnyArray, width: int, metadata: Mapping[str, str]) -> P
     shape = output.shape
     if len(shape) == 3 and shape[2] == 3:
         # The file does not say how many cells the volume has: an eighth of the crop's side in
-        # XS and S, a quarter in M and L. Of 3k coordinates of a blank crop some are beyond the
-        # half of the volume, so that the larger volume shows itself.
+        # XS and S, a quarter in M and L. Some of a blank crop's 3k coordinates lie in the volume's
+        # upper half, which tells the larger volume.
         cells = int(metadata.get("cells", width // 8))
         if "cells" not in metadata and output.max() > cells - 1:
             cells *= 2
@@ -181,14 +200,14 @@ def _head_of_one(output: AnyArray, width: int, metadata: Mapping[str, str]) -> P
         return None
     if shape[1] == 1 and shape[3] == 3:
         return PoseHead("movenet", decode_movenet, shape[2], RAW_RGB)
-    if shape[1] in _SIZES:
+    if shape[1] in _JOINT_COUNTS:
         return PoseHead("heatmaps", decode_heatmaps, shape[1])
-    if shape[3] in _SIZES:
+    if shape[3] in _JOINT_COUNTS:
         decode = partial(decode_heatmaps, channels_last=True)
         return PoseHead("heatmaps", decode, shape[3])
     # A volume with joints and depth in one, as deep as it is wide.
     joints, rest = divmod(shape[1], shape[3])
-    if rest == 0 and joints in _SIZES:
+    if rest == 0 and joints in _JOINT_COUNTS:
         return PoseHead("volumes", partial(decode_volumes, joints=joints), joints)
     return None
 

@@ -19,10 +19,10 @@ from pose_estimation_ros.engine.skeletons import SKELETONS, Skeleton, skeleton_o
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError
 
-# How much larger than the box the crop is, where the model does not say: as published.
+# How much larger than the box the crop is, where the model does not say: as the published ones.
 CROP_ENLARGE = 1.25
-# Crops at a time where the model leaves it free. A person costs a CPU the same from 3 on, while
-# memory and the wait for a cancelled frame grow; only accelerators gain from more.
+# Batch size where the model leaves it free. On a CPU the time per crop no longer falls beyond 3,
+# while memory and the wait for a cancelled frame grow; only accelerators gain from more.
 CPU_BATCH, ACCELERATOR_BATCH = 4, 8
 _ACCELERATED = ("onnxruntime-cuda", "onnxruntime-tensorrt")
 
@@ -30,10 +30,10 @@ _ACCELERATED = ("onnxruntime-cuda", "onnxruntime-tensorrt")
 class TopDownPose:
     """A pose model over any runtime. May be used from several threads at once.
 
-    Input size, layout, type, the kind of output and the number of joints are read off the model,
-    and from its metadata, where it has them, the skeleton and how much larger than the person's
-    box its crop is (`crop_enlarge`). Models that take floats are given ImageNet-normalised RGB,
-    unless their family wants another.
+    Input size, layout, type, the kind of output and the number of joints are read off the model;
+    the skeleton and how much larger than the person's box its crop is (`crop_enlarge`) off its
+    metadata, where it has them. Models that take floats are given ImageNet-normalised RGB, unless
+    their family is trained with another normalisation.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -84,7 +84,8 @@ class TopDownPose:
             affine = crop_affine(box, self._height, self._width)
             cv2.warpAffine(image.pixels, affine, (self._width, self._height), dst=crop)
         outputs = self.runtime.run(self._input.tensor(crops, image.order, self._norm))
-        xy, scores, z = (part[:n] for part in self._decode(outputs, self._height, self._width))
+        joints = self._decode(outputs, self._height, self._width)
+        xy, scores, z = joints.xy[:n], joints.scores[:n], joints.z_m[:n]
         k = len(self.skeleton.joints)
         if (xy.shape, scores.shape, z.shape) != ((n, k, 2), (n, k), (n, k)):
             raise ModelError(f"{self.name} gave joints of the shape {xy.shape}, not {(n, k, 2)}")
@@ -94,7 +95,7 @@ class TopDownPose:
         return JointEstimates(xy, scores.astype(np.float32), z.astype(np.float32))
 
     def _crops(self, n: int) -> ByteArray:
-        """A reused buffer for n crops, one a thread."""
+        """A buffer for n crops that the thread reuses."""
         buffer = getattr(self._scratch, "crops", None)
         if buffer is None or len(buffer) < n:
             shape = (max(n, self._input.batch or 1), self._height, self._width, 3)
@@ -103,19 +104,19 @@ class TopDownPose:
 
 
 def crop_enlarge(metadata: Mapping[str, str], source: str) -> float:
-    """How many times larger than a person's box the crop is that a model wants.
+    """How many times larger than a person's box the model's crop is, by its metadata.
 
     Raises:
-        ModelError: its metadata say so in a way that makes no sense.
+        ModelError: the metadata give something else than a number from 0.5 to 4.
     """
-    said = metadata.get("crop_enlarge", str(CROP_ENLARGE))
+    text = metadata.get("crop_enlarge", str(CROP_ENLARGE))
     try:
-        enlarge = float(said)
+        enlarge = float(text)
     except ValueError:
         enlarge = math.nan
     if not 0.5 <= enlarge <= 4:
         raise ModelError(
-            f"{source} says crop_enlarge = {said[:40]!r} in its metadata: expected how many times "
+            f"{source} says crop_enlarge = {text[:40]!r} in its metadata: expected how many times "
             "larger than the person's box the crop is, from 0.5 to 4"
         )
     return enlarge

@@ -1,1 +1,1 @@
-"""Conversion."""
+"""Conversion of PyTorch checkpoints to .onnx and .tflite, and of .onnx to int8."""

@@ -15,7 +15,8 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
-from pose_estimation_ros.engine.geometry import Letterbox, box_iou
+from pose_estimation_ros.engine.geometry import box_iou
+from pose_estimation_ros.engine.letterbox import Letterbox
 from pose_estimation_ros.engine.oks import AREA_OF_BOX, COCO_SIGMAS, oks
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.preprocessing import IMAGENET, ImageInput
@@ -74,7 +75,7 @@ def quantise(source: Path, target: Path, images: Path) -> float:
 
     def prepare(picture: ByteArray) -> AnyArray:
         if detector is not None:
-            return detector.prepare(Image(picture))[0]
+            return detector.prepare(Image(picture)).tensor
         crop.apply(picture)
         return spec.tensor(crop.canvas[None], "bgr", IMAGENET)
 

@@ -1,0 +1,32 @@
+"""Non-maximum suppression: of boxes that overlap, the one with the highest score stays."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
+from pose_estimation_ros.engine.detection.detector import DetectorOptions
+
+_MOST_BOXES = 300  # that are compared with each other, those with the highest scores
+
+
+def suppress(
+    boxes: AnyArray, scores: AnyArray, options: DetectorOptions
+) -> tuple[FloatArray, FloatArray]:
+    """The boxes (n, 4), x1 y1 x2 y2, and scores (n,) that stay, best first.
+
+    Scores that are not numbers stay too, so that the caller can refuse them.
+    """
+    # A comparison with NaN is false: `>=` would drop NaN scores, as if the image were empty.
+    keep = np.flatnonzero(~(scores < options.confidence_threshold))
+    if len(keep) > _MOST_BOXES:
+        keep = keep[np.argpartition(-scores[keep], _MOST_BOXES)[:_MOST_BOXES]]
+    chosen = boxes[keep].astype(np.float32)
+    confidence = scores[keep].astype(np.float32)
+    if len(keep) == 0 or not np.isfinite(confidence).all():
+        return chosen, confidence
+    corner_size = np.concatenate([chosen[:, :2], chosen[:, 2:] - chosen[:, :2]], axis=1)
+    stay = cv2.dnn.NMSBoxes(corner_size.tolist(), confidence.tolist(), 0.0, options.iou_threshold)
+    order = np.asarray(stay, np.int64).reshape(-1)[: options.max_persons]
+    return chosen[order], confidence[order]

@@ -101,7 +101,7 @@ def _entry(name: str) -> ModelEntry:
 
 
 def _info(args: argparse.Namespace) -> int:
-    from pose_estimation_ros.model_zoo.provenance import read_records
+    from pose_estimation_ros.model_zoo.provenance import read_provenance
 
     entry = packaged_manifest().find(args.model)
     path = Path(args.model).expanduser() if entry is None else entry.path
@@ -114,7 +114,7 @@ def _info(args: argparse.Namespace) -> int:
         where = entry.checksum_source or ("the package" if entry.embedded else "published")
         known = f"{entry.sha256} ({where})" if entry.sha256 else "none published"
         print(f"sha256: {known}")
-    for key, value in read_records(path.parent).get(path.name, {}).items():
+    for key, value in read_provenance(path.parent).get(path.name, {}).items():
         print(f"recorded {key}: {value}")
     if path.is_file():
         _print_tensors(path)

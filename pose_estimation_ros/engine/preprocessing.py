@@ -1,4 +1,4 @@
-"""From 8-bit pixels to the tensor that a model takes."""
+"""Preprocessing: from 8-bit pixels to a model's input tensor, with its normalisation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pose_estimation_ros.engine.arrays import AnyArray, ByteArray, ChannelOrder
 from pose_estimation_ros.engine.runtimes.runtime import Runtime
 from pose_estimation_ros.errors import ModelError
 
-_LARGEST_INPUT_PX = 2**26  # of a whole batch; buffers are made of what a file claims
+_LARGEST_INPUT_PX = 2**26  # of a whole batch; buffers are as large as a file says
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -19,7 +19,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """What a model expects of its pixels: (value / divisor - mean) / std, in this channel order.
+    """The pixels that a model expects: (value / divisor - mean) / std, in this channel order.
 
     `mean` and `std` are in the model's channel order. Models that take uint8 normalise themselves.
     """

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: files that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ PART = ".part"
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary file in the same folder, which takes the place of `path` at the end.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Gives a temporary file in the same folder, which replaces `path` at the end.
 
-    If the block fails or is interrupted, the file that was there stays as it was and the
-    temporary one goes; what an earlier process left behind when it was killed goes too. The
-    temporary file is of the same kind, by its suffix.
+    If the block fails or is interrupted, the file that was there is untouched and the temporary
+    one is deleted; so are those that an earlier process left behind when it was killed. The
+    temporary file has the suffix of `path`.
 
     Raises:
         ModelError: the folder cannot be written, or its disk is full.
     """
-    with explained(path):
+    with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         start, end = f".{path.name}.", f"{PART}{path.suffix}"
         for stale in path.parent.iterdir():
@@ -51,13 +51,13 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def check_room(path: Path, need_bytes: int) -> None:
-    """Whether the folder of `path` can be written and its disk has room.
+def check_disk_space(path: Path, need_bytes: int) -> None:
+    """Checks that the folder of `path` can be written and its disk has room for the bytes.
 
     Raises:
-        ModelError: not so.
+        ModelError: it cannot, or has not.
     """
-    with explained(path):
+    with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
             pass
@@ -67,8 +67,8 @@ def check_room(path: Path, need_bytes: int) -> None:
 
 
 @contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Errors of the system while `path` is written, as ones that a user can act on."""
+def explain_os_errors(path: Path) -> Iterator[None]:
+    """Turns OSErrors while `path` is written into ModelErrors that say what to do."""
     try:
         yield
     except OSError as error:

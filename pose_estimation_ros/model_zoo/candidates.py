@@ -15,7 +15,7 @@ from pose_estimation_ros.model_zoo.manifest import (
     resolve_model,
     source_of,
 )
-from pose_estimation_ros.model_zoo.user_folder import converted_home
+from pose_estimation_ros.model_zoo.user_folder import conversions_folder
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -30,7 +30,7 @@ class LoadFile(Protocol[T_co]):
 
 
 def task_of(name: str) -> str:
-    """What a model is for: by the manifest, else a .pth estimates poses, all others detect."""
+    """A model's task by the manifest; else a .pth estimates poses and all others detect."""
     entry = packaged_manifest().find(name)
     if entry is not None:
         return entry.task
@@ -85,9 +85,9 @@ def _load_known(name: str, path: Path, load: LoadFile[T], *, urgent: bool) -> T:
 
 
 def _load_current(path: Path, source: Path, load: LoadFile[T], *, urgent: bool) -> T:
-    from pose_estimation_ros.model_zoo.provenance import read_records, sha256_of
+    from pose_estimation_ros.model_zoo.provenance import read_provenance, sha256_of
 
-    record = read_records(path.parent).get(path.name)
+    record = read_provenance(path.parent).get(path.name)
     if record and source.is_file() and record.get("source_sha256") != sha256_of(source):
         raise ModelError(
             f"{path} was converted from another {source.name}: run: "
@@ -103,6 +103,6 @@ def _load_converted(source: Path, load: LoadFile[T], *, urgent: bool) -> T:
 
     if not source.is_file():
         raise ModelError(f"model file {source} does not exist: check the path")
-    target = converted_home() / f"{source.stem}-{sha256_of(source)[:8]}.onnx"
+    target = conversions_folder() / f"{source.stem}-{sha256_of(source)[:8]}.onnx"
     convert(source, target)
     return load(target, urgent=urgent)

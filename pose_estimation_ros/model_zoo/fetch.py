@@ -1,4 +1,4 @@
-"""Getting the models of the manifest that do not come with the package.
+"""Downloads the models of the manifest that do not come with the package.
 
 The only place of this project that opens a connection; it runs when a user types
 `pose_estimation models fetch`, never at launch.
@@ -19,26 +19,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pose_estimation_ros.errors import ModelError
-from pose_estimation_ros.io.atomic_file import explained, replacing
+from pose_estimation_ros.io.atomic_file import atomic_write, explain_os_errors
 from pose_estimation_ros.model_zoo.manifest import ModelEntry
-from pose_estimation_ros.model_zoo.provenance import sha256_of, write_record
+from pose_estimation_ros.model_zoo.provenance import sha256_of, write_provenance
 
-Show = Callable[[int, int | None], None]
+Show = Callable[[int, int | None], None]  # bytes so far, bytes in total
 
 TIMEOUT_S = 30.0
 _BLOCK = 1 << 16
 _TRIES = 3
-# No model of the kinds that this package runs is larger.
+# Models of the kinds that this package runs are smaller.
 LARGEST_BYTES = 4 * 2**30
 # Schemes that may be fetched from; the tests add http for a server on this machine.
 _SCHEMES = {"https"}
 
 
 def fetch(entry: ModelEntry, show: Show = lambda done, total: None, force: bool = False) -> str:
-    """Downloads a model, goes on with what an interrupted download left, verifies, and puts it
-    in its place in one step. Returns a line that says what was done.
+    """Downloads a model, resuming an interrupted download, verifies it and puts it in its place.
 
-    `show` is told the bytes that are there and the total, None where the server does not say.
+    `show` is called with the bytes that are there and the total, None where the server does not
+    say. Returns a line that says what was done.
 
     Raises:
         ModelError: there is no address, no connection or no room, or the file is not the expected
@@ -58,12 +58,12 @@ def fetch(entry: ModelEntry, show: Show = lambda done, total: None, force: bool 
         entry.verify()
         return f"{entry.path} is there and whole"
     part = entry.path.with_name(f"{entry.path.name}.download")
-    with explained(entry.path):
+    with explain_os_errors(entry.path):
         entry.path.parent.mkdir(parents=True, exist_ok=True)
         _download(entry, part, show)
     _unpack(entry, part)
     pinned = sha256_of(entry.path)
-    write_record(
+    write_provenance(
         entry.path,
         source=entry.url,
         checksum="published" if entry.sha256 else "pinned at the first fetch",
@@ -80,7 +80,7 @@ def fetch(entry: ModelEntry, show: Show = lambda done, total: None, force: bool 
 def _unpack(entry: ModelEntry, part: Path) -> None:
     """Verifies what was downloaded and moves it, or its member, to the model's place."""
     expected = entry.expected_sha256
-    with replacing(entry.path) as temporary:
+    with atomic_write(entry.path) as temporary:
         if entry.member:
             try:
                 with zipfile.ZipFile(part) as archive:
@@ -91,7 +91,7 @@ def _unpack(entry: ModelEntry, part: Path) -> None:
                         )
                     _check_size(entry, archive.getinfo(names[0]).file_size)
                     with archive.open(names[0]) as source, temporary.open("wb") as target:
-                        shutil.copyfileobj(source, target)  # no more than it said: zipfile checks
+                        shutil.copyfileobj(source, target)  # zipfile checks the size
             except zipfile.BadZipFile as error:
                 part.unlink(missing_ok=True)
                 raise ModelError(
@@ -167,12 +167,12 @@ def _check_size(entry: ModelEntry, size: int) -> None:
     if size > LARGEST_BYTES:
         raise ModelError(
             f"model '{entry.name}': {entry.url} gives more than {LARGEST_BYTES / 1e9:.1f} GB, "
-            "which is no model: not fetched"
+            "which is not a model: not fetched"
         )
 
 
 class _OnlySafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect away from https."""
+    """Refuses redirects away from https."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
         if urllib.parse.urlsplit(newurl).scheme not in _SCHEMES:

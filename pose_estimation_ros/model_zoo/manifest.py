@@ -1,4 +1,4 @@
-"""The manifest: every model this package knows, and names for paths."""
+"""The manifest of known models, and the file meant by a model's name or path."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from pose_estimation_ros.errors import ConfigError, ModelError
-from pose_estimation_ros.model_zoo.provenance import read_records, sha256_of
-from pose_estimation_ros.model_zoo.user_folder import models_home
+from pose_estimation_ros.model_zoo.provenance import read_provenance, sha256_of
+from pose_estimation_ros.model_zoo.user_folder import models_folder
 from pose_estimation_ros.resources import share_folder
 
 TASKS = ("detector", "pose")
@@ -55,7 +55,7 @@ class ModelEntry:
         """The published checksum, else the one pinned at the first fetch, else empty."""
         if self.sha256:
             return self.sha256
-        record = read_records(self.path.parent).get(self.path.name, {})
+        record = read_provenance(self.path.parent).get(self.path.name, {})
         return str(record.get("sha256", ""))
 
     def verify(self) -> None:
@@ -88,7 +88,7 @@ class Manifest:
         """Reads a manifest.
 
         Raises:
-            ConfigError: it cannot be read or an entry lacks something.
+            ConfigError: it cannot be read or an entry is incomplete.
         """
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -123,7 +123,7 @@ class Manifest:
         url, page = str(raw.get("url", "")), str(raw.get("page", ""))
         if url and not url.startswith("https://"):
             raise ConfigError(f"{where}: url '{url}' must begin with https://")
-        folder = models_home() if url or page else self.path.parent
+        folder = models_folder() if url or page else self.path.parent
         return ModelEntry(
             name=name,
             task=raw["task"],
@@ -174,7 +174,7 @@ def embedded_int8(task: str) -> Path | None:
 
 
 def fetch_command(name: str) -> str:
-    """What a user types to get a model."""
+    """The command that gets a model."""
     return f"pose_estimation models fetch {name}"
 
 
@@ -190,7 +190,7 @@ def resolve_model(name_or_path: str) -> Path:
     entry = packaged_manifest().find(name_or_path)
     if entry is not None:
         return entry.path
-    at_home = models_home() / path
+    at_home = models_folder() / path
     return at_home if path.name == str(path) and at_home.is_file() else path
 
 
@@ -226,7 +226,7 @@ def source_of(path: Path) -> Path | None:
     if path.suffix.lower() not in (".onnx", ".tflite"):
         return None
     stem = path.stem.split("_optimized_conf")[0].removesuffix("_int8")
-    for folder in dict.fromkeys([path.parent, models_home()]):
+    for folder in dict.fromkeys([path.parent, models_folder()]):
         for suffix in (".pth", ".pt"):
             candidate = folder / f"{stem}{suffix}"
             if candidate.is_file():

@@ -1,6 +1,6 @@
-"""What is known of the model files in a folder that this package put there itself.
+"""Provenance of the model files that this package fetched or converted.
 
-A small YAML file beside them: where each came from, its checksum, when, by which tools.
+A small YAML file beside them says where each came from, its checksum, when and by which tools.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any
 import yaml
 
 from pose_estimation_ros.errors import ConfigError
-from pose_estimation_ros.io.atomic_file import replacing
+from pose_estimation_ros.io.atomic_file import atomic_write
 
-RECORDS = "model_records.yaml"
+FILE_NAME = "model_records.yaml"
 _HEAD = "# Written by `pose_estimation models`: where the files of this folder came from.\n"
 _BLOCK = 1 << 20
 
 
 def sha256_of(path: Path) -> str:
     """The checksum of a file, in hexadecimal."""
-    import hashlib  # OpenSSL takes 4 MB, and a node that only runs models needs no checksum
+    import hashlib  # OpenSSL takes 4 MB; a node that only runs models needs none
 
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -30,13 +30,13 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read_records(folder: Path) -> dict[str, dict[str, Any]]:
-    """The records of a folder by file name; none where there are none.
+def read_provenance(folder: Path) -> dict[str, dict[str, Any]]:
+    """What is recorded of a folder's model files, by file name.
 
     Raises:
-        ConfigError: the file is no such list.
+        ConfigError: the folder's record cannot be read or is not such a list.
     """
-    path = folder / RECORDS
+    path = folder / FILE_NAME
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -49,15 +49,15 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
     return {str(name): record for name, record in files.items() if isinstance(record, dict)}
 
 
-def write_record(path: Path, **record: Any) -> None:
-    """Notes what is known of a model file, with its checksum and the date.
+def write_provenance(path: Path, **record: Any) -> None:
+    """Records where a model file came from, with its checksum and the date.
 
     Raises:
         ModelError: the folder cannot be written.
     """
-    files = read_records(path.parent)
+    files = read_provenance(path.parent)
     date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     files[path.name] = {"sha256": sha256_of(path), "date": date, **record}
     text = _HEAD + yaml.safe_dump({"files": files}, sort_keys=True, allow_unicode=True)
-    with replacing(path.parent / RECORDS) as temporary:
+    with atomic_write(path.parent / FILE_NAME) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The user's own folder of models, for what is fetched and what is converted by itself."""
+"""The user's folder of models: what is fetched, and what is converted on demand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 VARIABLE = "POSE_ESTIMATION_MODELS"
 
 
-def models_home() -> Path:
+def models_folder() -> Path:
     """The folder that the environment names, else the usual one for a user's data."""
     named = os.environ.get(VARIABLE)
     if named:
@@ -17,6 +17,6 @@ def models_home() -> Path:
     return Path(data).expanduser() / "pose_estimation_ros" / "models"
 
 
-def converted_home() -> Path:
-    """Where conversions go that nobody asked for by name."""
-    return models_home() / "converted"
+def conversions_folder() -> Path:
+    """Where conversions made on demand go."""
+    return models_folder() / "converted"

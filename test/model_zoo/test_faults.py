@@ -145,9 +145,9 @@ def faults(checkpoints: Path) -> list[Fault]:
             for name in broken:
                 (folder / name).write_bytes(content)
             if home_is_a_file:
-                from pose_estimation_ros.model_zoo.user_folder import models_home
+                from pose_estimation_ros.model_zoo.user_folder import models_folder
 
-                models_home().write_text("")
+                models_folder().write_text("")
             return detector(str(folder / (broken[0] if broken else "yolov8n.onnx")))
 
         return make
@@ -157,11 +157,11 @@ def faults(checkpoints: Path) -> list[Fault]:
         return EngineConfig(model_path=str(folder / "model_opt_XS.pth"))
 
     def stale(folder: Path) -> EngineConfig:
-        from pose_estimation_ros.model_zoo.provenance import write_record
+        from pose_estimation_ros.model_zoo.provenance import write_provenance
 
         shutil.copy(checkpoints / "yolov8n.pt", folder / "yolov8n.pt")
         shutil.copy(embedded("detector"), folder / "yolov8n.onnx")
-        write_record(folder / "yolov8n.onnx", source="yolov8n.pt", source_sha256="0" * 64)
+        write_provenance(folder / "yolov8n.onnx", source="yolov8n.pt", source_sha256="0" * 64)
         return detector(str(folder / "yolov8n.pt"))
 
     half_pth = (checkpoints / "model_opt_XS.pth").read_bytes()[:100_000]

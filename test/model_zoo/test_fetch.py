@@ -17,7 +17,7 @@ from pose_estimation_ros.errors import ModelError
 from pose_estimation_ros.model_zoo import fetch as fetching
 from pose_estimation_ros.model_zoo.fetch import fetch
 from pose_estimation_ros.model_zoo.manifest import ModelEntry, packaged_manifest
-from pose_estimation_ros.model_zoo.provenance import read_records
+from pose_estimation_ros.model_zoo.provenance import read_provenance
 
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -99,7 +99,7 @@ def test_a_model_arrives_whole_with_its_record_and_progress(entry: ModelEntry) -
     assert "checksum as published" in said
     assert shown[-1] == (len(CONTENT), len(CONTENT))
     assert shown == sorted(shown)
-    record = read_records(entry.path.parent)["model.onnx"]
+    record = read_provenance(entry.path.parent)["model.onnx"]
     assert record["sha256"] == SHA256
     assert record["source"] == entry.url
     assert sorted(p.name for p in entry.path.parent.iterdir()) == [

@@ -1,4 +1,4 @@
-"""Outputs that no model should give: the rung is left, or the answer is one that makes sense."""
+"""Outputs that no model should give: the chain falls back, or the answer makes sense."""
 
 from __future__ import annotations
 

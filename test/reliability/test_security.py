@@ -19,7 +19,7 @@ from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.runtimes import load_runtime
 from pose_estimation_ros.engine.runtimes.runtime import LARGEST_MODEL
 from pose_estimation_ros.errors import InputError, PoseEstimationError
-from pose_estimation_ros.io.atomic_file import replacing
+from pose_estimation_ros.io.atomic_file import atomic_write
 from pose_estimation_ros.io.bags.chunk_limits import LARGEST_CHUNK
 from pose_estimation_ros.io.bags.reader import BagReader
 from pose_estimation_ros.model_zoo import fetch
@@ -176,7 +176,7 @@ def test_only_https_and_only_so_much_is_fetched(
     with zipfile.ZipFile(tmp_path / "part", "w") as archive:
         archive.writestr("m.onnx", b"0" * 100)
     monkeypatch.setattr(fetch, "LARGEST_BYTES", 99)
-    with pytest.raises(PoseEstimationError, match="which is no model: not fetched"):
+    with pytest.raises(PoseEstimationError, match="which is not a model: not fetched"):
         fetch._unpack(_entry(tmp_path, "https://x/m.zip", "m.onnx"), tmp_path / "part")
     assert not (tmp_path / "m.onnx").exists()
     ADDRESSES.saw(f"{len(urls)} addresses and the archive refused")
@@ -191,7 +191,7 @@ PRIVATE = row(
 
 
 def test_temporary_files_are_private(tmp_path: Path) -> None:
-    with replacing(tmp_path / "m.onnx") as temporary:
+    with atomic_write(tmp_path / "m.onnx") as temporary:
         mode = temporary.stat().st_mode & 0o777
     assert mode == 0o600
     PRIVATE.saw(f"mode {mode:o}")

@@ -1,6 +1,6 @@
 """Faults to load and to run, each in a real engine over real frames, and the table of them.
 
-    WRITE_TABLE=1 python -m pytest test/models/test_faults.py
+    WRITE_TABLE=1 python -m pytest test/model_zoo/test_faults.py
 
 writes docs/faults.md anew.
 """
@@ -32,15 +32,15 @@ HANG_S = 4.0
 HEAD = """# Faults and what answers
 
 Each row is a fault in a real engine (V4, {frames} frames of the bundled scene, the embedded models
-last in the chains), the rung that answered afterwards, the frames that got no answer, and the line
-in the log. Faults "at load" are there when the models are loaded; those "mid-stream" set in at the
-third frame. `<...>` stands for what another library says in its own words.
+last in the chains), the model that answered afterwards, the frames that got no answer, and the
+line in the log. Faults "at load" are there when the models are loaded; those "mid-stream" set in
+at the third frame. `<...>` stands for what another library says in its own words.
 
 This page is written by the tests; they fail where it is out of date:
 
-    WRITE_TABLE=1 scripts/with_env --with test python -m pytest test/models/test_faults.py
+    WRITE_TABLE=1 scripts/with_env --with test python -m pytest test/model_zoo/test_faults.py
 
-| # | fault | when | rung that answered | frames lost | log |
+| # | fault | when | model that answered | frames lost | log |
 |---|---|---|---|---|---|
 """
 
@@ -134,7 +134,11 @@ def blocked(libraries: Sequence[str]) -> Iterator[None]:
     clashes = dict(library.split("=", 1) for library in libraries if "=" in library)
     # Our own modules that import them at their top are imported anew too.
     ours = "pose_estimation_ros.engine."
-    behind = [f"{ours}runtimes.checkpoints", f"{ours}runtimes.torch", f"{ours}pose.convnext"]
+    behind = [
+        f"{ours}runtimes.torch_runtime",
+        f"{ours}networks.checkpoints",
+        f"{ours}networks.convnextpose",
+    ]
     hidden = {
         name: module
         for name, module in sys.modules.items()

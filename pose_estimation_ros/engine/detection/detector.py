@@ -1,4 +1,4 @@
-"""What every detector offers."""
+"""The protocol of all detectors, and their options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Detector(Protocol):
     def detect(self, image: Image, options: DetectorOptions, previous: FloatArray) -> Detections:
         """Persons of the image, best first.
 
-        `previous` (n, 4) px are where persons were in the last frame, by their poses; it helps
-        detectors that cannot see.
+        `previous` (n, 4) px are the boxes around the last frame's poses, for detectors that do
+        not look at the pixels.
         """
         ...

@@ -1,4 +1,4 @@
-"""Giving up work that nobody waits for any more."""
+"""Cancellation of work whose result is no longer wanted."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from pose_estimation_ros.errors import CancelledError
 
 
 class CancelToken:
-    """Shared by whoever asks for work and whoever does it; work looks before each step."""
+    """Shared by whoever asks for work and whoever does it, who checks it before each step."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def cancel(self) -> None:
+        """Asks the work to stop at its next check."""
         self._event.set()
 
     @property
     def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
         return self._event.is_set()
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""What this processor can do."""
+"""Instruction sets of this processor, and whether it computes int8 faster than float."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 @lru_cache(maxsize=1)
 def cpu_flags() -> frozenset[str]:
-    """The instruction sets that Linux names, empty where it does not say."""
+    """The instruction sets that Linux lists; empty where it lists none."""
     try:
         lines = _CPUINFO.read_text(errors="replace").splitlines()
     except OSError:
@@ -28,8 +28,8 @@ def cpu_flags() -> frozenset[str]:
 def computes_int8_fast() -> bool:
     """Whether int8 networks run faster here than float ones.
 
-    Without dot products of bytes they do not. Apple's processors have them all, and do not say
-    so in /proc.
+    They do with dot products of bytes. Apple's processors all have these, but do not list them in
+    /proc.
     """
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
     return apple or bool(_DOT_PRODUCTS & cpu_flags())

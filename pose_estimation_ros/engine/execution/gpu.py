@@ -1,4 +1,4 @@
-"""The first NVIDIA GPU, as NVIDIA's management library (NVML) tells of it."""
+"""Load and memory of the first NVIDIA GPU, from NVIDIA's management library (NVML)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class GpuUse:
 
 
 class Gpu:
-    """Answers as long as there is a driver and a device; `why_not` says what is missing."""
+    """The GPU, where there is a driver and a device; `why_not` says what is missing."""
 
     def __init__(self) -> None:
         self.name, self.why_not = "", ""
@@ -36,7 +36,7 @@ class Gpu:
             self.why_not = " ".join(str(error).split())
 
     def use(self) -> GpuUse | None:
-        """Load and memory at present, None where no GPU answers."""
+        """Present load and memory; None where no GPU answers."""
         if self._nvml is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""One slot a camera: the newest frame waits, older ones make room."""
+"""One-slot mailboxes, one per camera: a newer frame replaces the one that waits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Mailboxes(Generic[T]):
-    """A one-slot mailbox for every camera, emptied in turn so that no camera starves."""
+    """A one-slot mailbox per camera, emptied in turn so that no camera starves. Thread-safe."""
 
     def __init__(self, cameras: int) -> None:
         self._slots: list[T | None] = [None] * cameras
@@ -19,7 +19,7 @@ class Mailboxes(Generic[T]):
         self._closed = False
 
     def put(self, camera: int, item: T) -> bool:
-        """Leaves an item; True where an older one, not yet taken, made room for it."""
+        """Puts an item in the slot; True if it replaced one that was not taken yet."""
         with self._ready:
             replaced = self._slots[camera] is not None
             self._slots[camera] = item
@@ -27,7 +27,7 @@ class Mailboxes(Generic[T]):
             return replaced
 
     def take(self, timeout_s: float | None = None) -> tuple[int, T] | None:
-        """The next camera in turn that has an item, with it; None on timeout or once closed."""
+        """The next camera in turn with an item, and the item; None on timeout or once closed."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         with self._ready:
             while not self._closed:
@@ -45,7 +45,7 @@ class Mailboxes(Generic[T]):
             return None
 
     def take_newer(self, camera: int, timeout_s: float) -> T | None:
-        """The next item of one camera, waited for; None on timeout or once closed."""
+        """Waits for the next item of one camera; None on timeout or once closed."""
         with self._ready:
             self._ready.wait_for(
                 lambda: self._closed or self._slots[camera] is not None, timeout_s
@@ -55,18 +55,18 @@ class Mailboxes(Generic[T]):
             return item
 
     def clear_slot(self, camera: int) -> int:
-        """Empties a camera's slot; 1 where a frame was waiting there, else 0."""
+        """Empties a camera's slot; 1 if a frame was waiting there, else 0."""
         with self._ready:
             waiting = self._slots[camera] is not None
             self._slots[camera] = None
             return int(waiting)
 
     def waiting_in(self, camera: int) -> int:
-        """How many frames of a camera wait: 0 or 1."""
+        """The number of a camera's frames that wait: 0 or 1."""
         return int(self._slots[camera] is not None)
 
     def close(self) -> None:
-        """Wakes every taker; from now on there is nothing to take."""
+        """Wakes every waiting taker; from now on `take` gives None."""
         with self._ready:
             self._closed = True
             self._ready.notify_all()

@@ -1,4 +1,4 @@
-"""What a PyTorch checkpoint is, read off the file: the network and how it is fed.
+"""Loads PyTorch checkpoints: the network of a .pth or .pt file and the input that it takes.
 
 Imports torch at its top: import it only where a checkpoint is really used.
 """
@@ -25,7 +25,7 @@ PUBLISHED_SIZE = 256  # px, side of the published networks' crops
 
 @dataclass
 class Checkpoint:
-    """A network ready to run or to be exported; sizes of the input are None where free."""
+    """A network ready to be run or exported; sizes of the input are None where free."""
 
     module: nn.Module
     task: str
@@ -65,7 +65,7 @@ def _load_pose(path: Path) -> Checkpoint:
 
 
 class _Boxes(nn.Module):
-    """An ultralytics detector that gives only its boxes and scores."""
+    """An ultralytics detector reduced to its output of boxes and scores."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class _Boxes(nn.Module):
 
 
 def quiet_ultralytics() -> None:
-    """Forbids ultralytics every download, installation and report, before it is imported.
+    """Forbids ultralytics downloads, installations and reports, then imports it.
 
     Raises:
         RuntimeMissingError: it is not installed.
@@ -99,7 +99,7 @@ def quiet_ultralytics() -> None:
             f"ultralytics is installed but does not start ({error}): install it again"
         ) from error
     finally:
-        # It sets this for the whole process, which is not its own here.
+        # It sets this for the whole process, which does not belong to it.
         if threads is None:
             os.environ.pop("OMP_NUM_THREADS", None)
     dict.update(settings, {"sync": False})  # in memory only; update() would write the user's file
@@ -114,7 +114,7 @@ _SAFE_MODULES = (
 
 
 def _safe_classes(path: Path) -> list[Any]:
-    """The classes that a .pt file is made of, where each is a layer or belongs to one.
+    """The classes that a .pt file is made of, if each is a layer or belongs to one.
 
     Raises:
         ModelError: it needs anything else; unpickling that could run any code.
@@ -122,7 +122,7 @@ def _safe_classes(path: Path) -> list[Any]:
     try:
         needed = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
     except (ValueError, RuntimeError, OSError, pickle.UnpicklingError) as error:
-        raise ModelError(f"{path} is no whole PyTorch checkpoint: get it again") from error
+        raise ModelError(f"{path} is not a complete PyTorch checkpoint: get it again") from error
     found: list[Any] = []
     for name in needed:
         module, _, attribute = name.rpartition(".")
@@ -136,8 +136,8 @@ def _safe_classes(path: Path) -> list[Any]:
             value = getattr(importlib.import_module(module), attribute, None)
         if not isinstance(value, type):
             raise ModelError(
-                f"{path} needs '{name}', which is no layer of a detector; it is not unpickled, as "
-                "that could run any code: use the model's export to .onnx"
+                f"{path} needs '{name}', which is not a layer of a detector; it is not unpickled, "
+                "since that could run any code: use the model's export to .onnx"
             )
         found.append((value, name))
     return found
@@ -150,7 +150,9 @@ def _load_ultralytics(path: Path) -> Checkpoint:
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (ImportError, RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path} is no ultralytics model that loads safely: {reason}") from error
+        raise ModelError(
+            f"{path} is not an ultralytics model that loads safely: {reason}"
+        ) from error
     network = (content.get("ema") or content.get("model")) if isinstance(content, dict) else None
     if not isinstance(network, nn.Module):
         raise ModelError(

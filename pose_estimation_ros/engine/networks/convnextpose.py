@@ -4,8 +4,7 @@ Source: Nguyen et al., "ConvNeXtPose: A Fast Accurate Method for 3D Human Pose E
 its AR Fitness Application in Mobile Devices", IEEE Access 2023. The module names follow the
 published checkpoints, so that those load with ``strict=True``.
 
-This is the one module of the engine that imports torch at its top: import it only where a
-PyTorch checkpoint is really used.
+Imports torch at its top: import it only where a PyTorch checkpoint is really used.
 """
 
 from __future__ import annotations

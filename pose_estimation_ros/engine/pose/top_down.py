@@ -1,4 +1,4 @@
-"""Top-down pose estimation: a crop for each person, crops in batches, joints back in the image."""
+"""Top-down pose estimation: one crop per person, crops in batches, joints in image pixels."""
 
 from __future__ import annotations
 

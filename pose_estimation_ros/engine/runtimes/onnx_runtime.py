@@ -41,8 +41,8 @@ PROVIDERS = {
     "onnxruntime-openvino": "OpenVINOExecutionProvider",
 }
 
-# x86 processors without dot products of bytes add two products up in 16 bits, which overflow: an
-# int8 detector loses a tenth of its average precision. Elsewhere this changes nothing.
+# x86 processors without dot products of bytes add two products in 16 bits, which may overflow: an
+# int8 detector loses a tenth of its average precision. On others this changes nothing.
 EXACT_INT8 = ("session.x64quantprecision", "1")
 
 

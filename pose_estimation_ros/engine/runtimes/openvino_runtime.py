@@ -1,4 +1,4 @@
-"""OpenVINO: its own .xml files, .onnx and .tflite files."""
+"""OpenVINO: .xml (its own format), .onnx and .tflite files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 class OpenVinoRuntime:
     """A model on the CPU; every calling thread has an infer request and a stream of its own.
 
-    `precision` is that of the arithmetic: "f32", "bf16" (twice as fast on CPUs that have it, and
-    accurate to about a hundredth), or "auto", bf16 where the CPU has it. Models quantised to int8
+    `precision` of the arithmetic: "f32", "bf16" (twice as fast on CPUs that have it, accurate to
+    about 1 %), or "auto", which is bf16 where the CPU has it. Models quantised to int8
     run in int8 either way.
     """
 
@@ -63,7 +63,7 @@ class OpenVinoRuntime:
 
     @property
     def streams(self) -> int:
-        """How many calls it computes at a time."""
+        """The number of calls that are computed at the same time."""
         return int(self._compiled.get_property("NUM_STREAMS"))
 
     @staticmethod

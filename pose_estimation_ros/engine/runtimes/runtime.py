@@ -1,4 +1,4 @@
-"""What every runtime offers: tensors in, tensors out, and what the file says about itself."""
+"""The protocol of all runtimes: tensors in, tensors out, and the model file's metadata."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.errors import ModelError
 
-_FREE_SIDE = 320  # px; stands in for a free height or width where just any size will do
-_HEAD = 64
-# The most that ONNX's own format can hold; what is larger is no model and would fill the memory.
+_FREE_SIDE = 320  # px; used for a free height or width where any size will do
+_HEAD = 64  # bytes read to recognise a file
+# The limit of the ONNX format; a larger file is not a model and would fill the memory.
 LARGEST_MODEL = 2 * 2**30
 
 
@@ -31,9 +31,9 @@ class TensorSpec:
 class Cores:
     """How a model may use the processor.
 
-    Each call is computed by `threads`, and up to `callers` calls come at a time. ONNX Runtime's
-    threads sleep between the layers of a network; where waking them takes longer than they help,
-    `onnx_threads` is its own number (0: the same).
+    Each call is computed by `threads` threads, and up to `callers` calls run at the same time.
+    ONNX Runtime's threads sleep between the layers of a network; where waking them costs more than
+    they save, `onnx_threads` is its own number (0: the same).
     """
 
     threads: int = 1
@@ -76,10 +76,10 @@ def blank_inputs(specs: Sequence[TensorSpec]) -> list[AnyArray]:
 
 
 def check_file(path: Path) -> None:
-    """Rules out what no runtime explains well.
+    """Refuses files whose fault no runtime explains well.
 
     Raises:
-        ModelError: the file is missing, unreadable, empty, or plainly something else.
+        ModelError: the file is missing, unreadable, empty, too large, or plainly not a model.
     """
     if not path.is_file():
         raise ModelError(f"model file {path} does not exist: check the path")
@@ -100,7 +100,9 @@ def check_file(path: Path) -> None:
     if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
         raise ModelError(f"model file {path} is a web page: get the model itself")
     if path.suffix.lower() == ".tflite" and head[4:8] != b"TFL3":
-        raise ModelError(f"model file {path} is no TensorFlow Lite model: get or convert it again")
+        raise ModelError(
+            f"model file {path} is not a TensorFlow Lite model: get or convert it again"
+        )
     # A zip, or the pickle that torch wrote before version 1.6.
     if path.suffix.lower() in (".pt", ".pth") and head[:2] not in (b"PK", b"\x80\x02"):
-        raise ModelError(f"model file {path} is no PyTorch checkpoint: get it again")
+        raise ModelError(f"model file {path} is not a PyTorch checkpoint: get it again")

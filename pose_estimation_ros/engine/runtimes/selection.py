@@ -1,8 +1,8 @@
 """`runtime: auto`: measures which installed runtime is fastest with a model on this machine.
 
-ONNX Runtime's CPU is timed here, as it is imported anyway. Every other one is timed in a process
-of its own: if it loses it leaves nothing behind in this one's memory, and if it crashes or hangs
-(built for another CPU, for another NumPy) it only loses.
+ONNX Runtime on the CPU is measured in this process, which has imported it anyway. Every other one
+is measured in a process of its own: if it is not chosen, it leaves nothing in this one's memory;
+if it crashes or hangs (built for another CPU, for another NumPy), it is just not chosen.
 
     python -m pose_estimation_ros.engine.runtimes.selection FILE RUNTIME PRECISION CORES
 
@@ -24,7 +24,7 @@ from pose_estimation_ros.engine.runtimes.runtime import Cores, blank_inputs
 
 _log = logging.getLogger(__name__)
 
-MEASURE_S = 0.2  # a runtime, at most, after a first run that warms it up
+MEASURE_S = 0.2  # per runtime, after a first run that warms it up
 GIVE_UP_S = 8.0  # for loading and measuring; a runtime that needs more is not chosen
 # The first, which is the lightest, is kept unless another one takes less than this share of its
 # time.
@@ -72,7 +72,7 @@ def _choose(path: Path, names: Sequence[str], cores: Cores, precision: str) -> s
 
 
 def _measure_here(path: Path, runtime: str, cores: Cores, precision: str) -> float | str:
-    """Milliseconds a run, or why there are none."""
+    """Milliseconds per run, or why it cannot be measured."""
     try:
         return measure_ms(path, runtime, cores, precision)
     except Exception as error:  # whatever a model or its runtime may throw
@@ -80,7 +80,7 @@ def _measure_here(path: Path, runtime: str, cores: Cores, precision: str) -> flo
 
 
 def _measure_apart(path: Path, runtime: str, cores: Cores, precision: str) -> float | str:
-    """Milliseconds a run, or why there are none."""
+    """Milliseconds per run, or why it cannot be measured."""
     numbers = [str(n) for n in (cores.threads, cores.callers, cores.onnx_threads)]
     command = [sys.executable, "-m", __name__, str(path), runtime, precision, *numbers]
     try:
@@ -99,7 +99,7 @@ def _measure_apart(path: Path, runtime: str, cores: Cores, precision: str) -> fl
 
 
 def measure_ms(path: Path, runtime: str, cores: Cores, precision: str) -> float:
-    """The median time of a run with blank input, within MEASURE_S.
+    """The median time of a run with blank input (ms), measured for MEASURE_S.
 
     Raises:
         ModelError: as load_runtime.

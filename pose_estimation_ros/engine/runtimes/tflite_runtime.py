@@ -1,4 +1,4 @@
-"""TensorFlow Lite, through the LiteRT interpreter."""
+"""TensorFlow Lite: .tflite files, through the LiteRT interpreter."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 class TfliteRuntime:
     """A .tflite file. An interpreter is not thread-safe, so every calling thread has its own.
 
-    Inputs and outputs that are quantised to int8 are shown, taken and given as float32; uint8
-    image inputs stay what they are, pixels.
+    Inputs and outputs that are quantised to int8 appear as float32, in the specs too; uint8 image
+    inputs stay pixels.
     """
 
     name = "tflite"
@@ -41,7 +41,7 @@ class TfliteRuntime:
         self._local = threading.local()
         interpreter = self._interpreter()
         self._inputs: list[dict[str, Any]] = interpreter.get_input_details()
-        # By name, as every converter numbers them that way while their order in the file differs.
+        # By name: converters number the names in order, while the order in the file differs.
         self._outputs: list[dict[str, Any]] = sorted(
             interpreter.get_output_details(), key=lambda tensor: tensor["name"]
         )
@@ -79,21 +79,21 @@ class TfliteRuntime:
         if resized:
             interpreter.allocate_tensors()
         for detail, tensor in zip(self._inputs, tensors, strict=True):
-            interpreter.set_tensor(detail["index"], _quantised(tensor, detail))
+            interpreter.set_tensor(detail["index"], _quantise(tensor, detail))
         interpreter.invoke()
-        return [_real(interpreter.get_tensor(d["index"]), d) for d in self._outputs]
+        return [_dequantise(interpreter.get_tensor(d["index"]), d) for d in self._outputs]
 
 
-def _quantised(values: AnyArray, detail: dict[str, Any]) -> AnyArray:
-    """Real values as the tensor's int8 ones; anything else passes."""
+def _quantise(values: AnyArray, detail: dict[str, Any]) -> AnyArray:
+    """Values for an int8 tensor, quantised; those for any other type unchanged."""
     if detail["dtype"] != np.int8:
         return values
     scale, zero = detail["quantization"]
     return np.clip(np.round(values / scale) + zero, -128, 127).astype(np.int8)
 
 
-def _real(values: AnyArray, detail: dict[str, Any]) -> AnyArray:
-    """A quantised tensor's values as float32; anything else passes."""
+def _dequantise(values: AnyArray, detail: dict[str, Any]) -> AnyArray:
+    """A quantised tensor's values as float32; those of any other unchanged."""
     scale, zero = detail["quantization"]
     if scale == 0 or values.dtype not in (np.int8, np.uint8):
         return values

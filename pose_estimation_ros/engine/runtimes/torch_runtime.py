@@ -16,7 +16,7 @@ _DTYPES = {"uint8": np.uint8, "float32": np.float32}
 
 
 class TorchRuntime:
-    """A checkpoint on the GPU where there is one, else on the CPU."""
+    """A checkpoint, run on the GPU where there is one, else on the CPU."""
 
     name = "torch"
 
@@ -24,7 +24,7 @@ class TorchRuntime:
         """Loads the file.
 
         Raises:
-            ModelError: the file is no checkpoint of a known network.
+            ModelError: the file is not a checkpoint of a known network.
             RuntimeMissingError: torch, or ultralytics for a .pt, is not installed or broken.
         """
         try:
@@ -58,8 +58,8 @@ class TorchRuntime:
 
     def run(self, *tensors: AnyArray) -> list[AnyArray]:
         torch = self._torch
-        # The number of threads belongs to the process, and modules such as a detector's head keep
-        # what they computed for the last size, so calls go one at a time.
+        # One call at a time: the number of threads is the process's, and modules such as a
+        # detector's head cache what they computed for the last size.
         with self._lock, torch.inference_mode():
             if torch.get_num_threads() != self._threads:
                 torch.set_num_threads(self._threads)

@@ -14,7 +14,7 @@ from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.drawing import draw_poses
 from pose_estimation_ros.evaluation.comparison import Advice
 from pose_estimation_ros.evaluation.report.html import page
-from pose_estimation_ros.io.atomic_file import replacing
+from pose_estimation_ros.io.atomic_file import atomic_write
 from pose_estimation_ros.io.pose_records import from_json
 from pose_estimation_ros.io.sequences import BagSequence, VideoSequence
 
@@ -48,7 +48,7 @@ def write_report(
     pictures = _pictures(records, sequence)
     text = page(about, figures, curves, pictures, advice)
     for name, content in (("report.json", json.dumps(report, indent=2)), ("report.html", text)):
-        with replacing(folder / name) as temporary:
+        with atomic_write(folder / name) as temporary:
             temporary.write_text(content, encoding="utf-8")
 
 

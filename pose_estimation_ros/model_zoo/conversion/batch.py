@@ -1,4 +1,4 @@
-"""Conversion of whatever checkpoints there are."""
+"""Batch conversion: every checkpoint in some folders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pose_estimation_ros.errors import ModelError
 from pose_estimation_ros.model_zoo.conversion.convert import Conversion, convert, targets_of
-from pose_estimation_ros.model_zoo.user_folder import models_home
+from pose_estimation_ros.model_zoo.user_folder import models_folder
 
 SOURCES = (".pth", ".pt")
 
@@ -15,19 +15,19 @@ SOURCES = (".pth", ".pt")
 class ModelConverter:
     """Finds checkpoints in folders, or takes files as they are, and converts those that need it.
 
-    Without either these are the working folder, `models/` in it, and the user's folder of models.
+    By default the folders are the working one, `models/` in it, and the user's folder of models.
     """
 
     def __init__(self, folders: Sequence[Path] = (), out: Path | None = None) -> None:
         self.named = bool(folders)
-        self.folders = list(folders) or [Path(), Path("models"), models_home()]
+        self.folders = list(folders) or [Path(), Path("models"), models_folder()]
         self.out = out
 
     def sources(self) -> list[Path]:
-        """The checkpoints.
+        """The checkpoints found.
 
         Raises:
-            ModelError: something else was named.
+            ModelError: a name is neither a folder nor a checkpoint.
         """
         found: list[Path] = []
         for folder in self.folders:
@@ -43,10 +43,10 @@ class ModelConverter:
     def ensure_all_models_ready(
         self, formats: Sequence[str] = (), force: bool = False, images: Path | None = None
     ) -> tuple[list[Conversion], list[str]]:
-        """Converts every checkpoint to what it lacks; the conversions, and why others failed.
+        """Converts every checkpoint to the formats it lacks; gives conversions and errors.
 
-        A missing converter of one format leaves the other formats alone. With a folder of `images`
-        every .onnx gets an int8 version, `..._int8.onnx`, calibrated with them.
+        A converter that is not installed does not stop the other formats. With a folder of
+        `images` every .onnx gets an int8 version, `..._int8.onnx`, calibrated with them.
         """
         done: list[Conversion] = []
         failed: list[str] = []

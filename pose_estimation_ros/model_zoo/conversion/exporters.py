@@ -1,7 +1,7 @@
-"""Writes PyTorch networks as .onnx and .tflite.
+"""Exports PyTorch networks to .onnx and .tflite.
 
-torch, onnx and litert-torch are imported where they are used: whoever runs a model that is
-converted already needs none of them.
+torch, onnx and litert-torch are imported where they are used: running a converted model needs none
+of them.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def load_source(source: Path) -> Checkpoint:
 
 
 def writer_for(target: Path) -> Callable[[Checkpoint, Path], None]:
-    """What writes files of that kind.
+    """The exporter to a file's format, by its suffix.
 
     Raises:
-        ConfigError: nothing does.
-        RuntimeMissingError: the library that does is not installed.
+        ConfigError: there is none.
+        RuntimeMissingError: the library that it needs is not installed.
     """
     needs: dict[str, tuple[Callable[[Checkpoint, Path], None], str, str]] = {
         ".onnx": (_write_onnx, "onnx", "onnx"),

@@ -1,4 +1,4 @@
-"""How far a converted model is from its source."""
+"""Parity check: how far a converted model's outputs are from its source's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SIDE = 320  # px, where the input's size is free
 _SAMPLES = 3
 
 
-def parity(source: Path, converted: Path) -> float:
+def largest_relative_error(source: Path, converted: Path) -> float:
     """The largest error of any output on sample images, as a share of that output's largest value.
 
     NaN where an output is not a number.
@@ -51,7 +51,7 @@ def _differences(reference: Runtime, other: Runtime) -> Iterator[float]:
 
 
 def sample_image(seed: int, shape: Sequence[int], dtype: np.dtype) -> AnyArray:
-    """Smooth random blobs, as images are and white noise is not, in the shape of an input.
+    """Smooth random blobs, closer to images than white noise, in the shape of an input.
 
     Pixels are 0-255 for uint8 and [0, 1] for floats.
     """

@@ -1,4 +1,4 @@
-"""int8 versions of .onnx models, calibrated with images, and what they lose."""
+"""Quantisation of .onnx models to int8, calibrated with images, and the accuracy lost."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from pose_estimation_ros.engine.preprocessing import IMAGENET, ImageInput
 from pose_estimation_ros.engine.runtimes import load_runtime
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
-from pose_estimation_ros.io.atomic_file import check_room, replacing
+from pose_estimation_ros.io.atomic_file import atomic_write, check_disk_space
 from pose_estimation_ros.model_zoo.conversion.exporters import tool_versions
-from pose_estimation_ros.model_zoo.provenance import sha256_of, write_record
+from pose_estimation_ros.model_zoo.provenance import sha256_of, write_provenance
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def read_images(folder: Path) -> list[ByteArray]:
 
 
 def quantise(source: Path, target: Path, images: Path) -> float:
-    """Writes an int8 version of a .onnx model; gives its loss, as in MAX_LOSS.
+    """Writes an int8 version of a .onnx model; returns its loss, as in MAX_LOSS.
 
     Only the convolutions become int8: a soft-argmax over int8 probabilities would lose the joints.
 
@@ -66,7 +66,7 @@ def quantise(source: Path, target: Path, images: Path) -> float:
         RuntimeMissingError: onnx is not installed.
     """
     pictures = read_images(images)
-    check_room(target, source.stat().st_size)
+    check_disk_space(target, source.stat().st_size)
     runtime = load_runtime(source, "onnxruntime")
     spec = ImageInput.of(runtime)
     pose = runtime.metadata.get("task") == "pose"
@@ -79,7 +79,7 @@ def quantise(source: Path, target: Path, images: Path) -> float:
         crop.apply(picture)
         return spec.tensor(crop.canvas[None], "bgr", IMAGENET)
 
-    with replacing(target) as temporary:
+    with atomic_write(target) as temporary:
         write_int8(source, temporary, map(prepare, pictures))
         loss = (_pose_loss if pose else _detector_loss)(source, temporary, pictures)
         if not loss <= MAX_LOSS:
@@ -87,7 +87,7 @@ def quantise(source: Path, target: Path, images: Path) -> float:
                 f"int8 costs {source.name} {loss:.3f} of its accuracy on these images, more than "
                 f"{MAX_LOSS}: it was not kept; give more or better images, or stay with float"
             )
-    write_record(
+    write_provenance(
         target,
         source=source.name,
         source_sha256=sha256_of(source),
@@ -119,7 +119,7 @@ def write_int8(source: Path, target: Path, inputs: Iterator[AnyArray]) -> None:
     name = str(onnx.load(str(source)).graph.input[0].name)
 
     class Reader:
-        """Hands the images to the calibration."""
+        """Gives the calibration its images."""
 
         def get_next(self) -> dict[str, AnyArray] | None:
             tensor = next(inputs, None)
@@ -142,12 +142,12 @@ def write_int8(source: Path, target: Path, inputs: Iterator[AnyArray]) -> None:
                 reader,
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv"],
-                # A scale a channel came with opset 13.
+                # One scale per channel is possible from opset 13 on.
                 per_channel=_opset(source) >= 13,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
             )
-    except Exception as error:  # the quantiser throws whatever it likes
+    except Exception as error:  # the quantiser may throw anything
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{source} cannot be quantised: {reason}") from error
     finally:
@@ -179,7 +179,7 @@ def _pose_loss(source: Path, quantised: Path, pictures: list[ByteArray]) -> floa
 
 
 def _detector_loss(source: Path, quantised: Path, pictures: list[ByteArray]) -> float:
-    """The share of the persons found by the one that the other does not find."""
+    """The share of the float model's persons that the quantised one misses."""
     one, two = (YoloDetector(load_runtime(path, "onnxruntime")) for path in (source, quantised))
     options, nothing = DetectorOptions(_SCORE), np.zeros((0, 4), np.float32)
     found = missed = 0

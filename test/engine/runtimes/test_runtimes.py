@@ -304,8 +304,8 @@ def test_a_provider_that_is_not_built_in_is_named(provider: str, tmp_path: Path)
         ("a.onnx", b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
         ("a.onnx", b"\n<html>", "is a web page"),
         ("a.onnx", b"\x08\x07nonsense", "ONNX Runtime cannot load"),
-        ("a.tflite", b"0123TFL2", "is no TensorFlow Lite model"),
-        ("a.pth", b"nonsense", "is no PyTorch checkpoint"),
+        ("a.tflite", b"0123TFL2", "is not a TensorFlow Lite model"),
+        ("a.pth", b"nonsense", "is not a PyTorch checkpoint"),
         ("a.engine", b"nonsense", "is of an unknown kind: expected one of .onnx"),
     ],
 )
@@ -327,8 +327,9 @@ def test_a_file_that_is_no_model_says_what_it_is(
 def test_a_missing_library_is_named_with_what_installs_it(
     library: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ours = (".torch_runtime", ".checkpoints", ".convnextpose")
     for module in list(sys.modules):
-        if module.split(".")[0] == library or module.endswith(("runtimes.torch", ".checkpoints")):
+        if module.split(".")[0] == library or module.endswith(ours):
             monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, library, None)
     path = small_model(tmp_path / "a.onnx")

@@ -24,7 +24,7 @@ from pose_estimation_ros.model_zoo.conversion import convert as conversions
 from pose_estimation_ros.model_zoo.conversion import exporters as export
 from pose_estimation_ros.model_zoo.conversion.convert import convert, is_current
 from pose_estimation_ros.model_zoo.conversion.parity import sample_image
-from pose_estimation_ros.model_zoo.provenance import read_records
+from pose_estimation_ros.model_zoo.provenance import read_provenance
 
 pytest.importorskip("torch", reason="conversions need torch")
 pytest.importorskip("onnx", reason="conversions need onnx")
@@ -125,7 +125,7 @@ def test_a_conversion_is_recorded_and_not_repeated(pose_checkpoint: Path) -> Non
     first = convert(pose_checkpoint, target)
     assert not first.skipped
     assert first.error < 1e-3
-    record = read_records(target.parent)[target.name]
+    record = read_provenance(target.parent)[target.name]
     assert record["source"] == pose_checkpoint.name
     assert record["tools"]["torch"]
     assert {"sha256", "date", "source_sha256", "max_relative_error"} <= set(record)
@@ -251,7 +251,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_the_old_file(
     unmount.append(small)
     target = small / "model_opt_XS.onnx"
     target.write_bytes(b"the old one")
-    monkeypatch.setattr(conversions, "check_room", lambda path, need: None)
+    monkeypatch.setattr(conversions, "check_disk_space", lambda path, need: None)
     with pytest.raises(ModelError, match=r"is full|cannot be converted"):
         convert(pose_checkpoint, target)
     assert [p.name for p in small.iterdir()] == [target.name]

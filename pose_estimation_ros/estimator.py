@@ -14,14 +14,15 @@ import numpy as np
 
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.camera_model import CameraModel
-from pose_estimation_ros.engine.pipelines import HybridOptions, PipelineOptions, build_pipeline
+from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.engine.poses import Poses
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Frame, Image, PoseResult
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.io.video import CameraSource, ImagesSource, open_frames
-from pose_estimation_ros.model_zoo.engine_builder import EngineConfig, build_models
+from pose_estimation_ros.model_zoo.engine_builder import build_models
+from pose_estimation_ros.settings import EngineConfig, HybridOptions, PipelineOptions
 
 
 class StreamedFrame(NamedTuple):

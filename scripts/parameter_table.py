@@ -6,7 +6,7 @@ import sys
 
 from readme_block import update
 
-from pose_estimation_ros.ros.parameters import SPECS
+from pose_estimation_ros.settings import Settings, settings_of
 
 BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"
 
@@ -14,14 +14,12 @@ BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"
 def table() -> str:
     """The parameters as a Markdown table."""
     lines = ["| parameter | default | live | |", "|---|---|---|---|"]
-    for spec in SPECS:
-        default = "[]" if spec.default == [""] else str(spec.default).lower()
-        if isinstance(spec.default, str):
-            default = f'"{spec.default}"'
-        about = spec.description
-        if spec.low is not None and spec.high is not None:
-            about += f" {spec.low:g} to {spec.high:g}."
-        lines.append(f"| `{spec.name}` | {default} | {'live' if spec.live else ''} | {about} |")
+    for one in settings_of(Settings):
+        default = f'"{one.default}"' if isinstance(one.default, str) else str(one.default).lower()
+        about = one.help
+        if one.low is not None and one.high is not None:
+            about += f" {one.low:g} to {one.high:g}."
+        lines.append(f"| `{one.name}` | {default} | {'live' if one.live else ''} | {about} |")
     return "\n".join(lines)
 
 

@@ -51,7 +51,8 @@ def scene_frames() -> list:
 @pytest.fixture(scope="session")
 def embedded_models():
     """The embedded detector and pose model, loaded once, over two workers."""
-    from pose_estimation_ros.model_zoo import EngineConfig, build_models
+    from pose_estimation_ros.model_zoo import build_models
+    from pose_estimation_ros.settings import EngineConfig
 
     models = build_models(EngineConfig(pipeline="v4", num_workers=2, runtime="onnxruntime"))
     models.load()

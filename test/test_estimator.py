@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros import PoseEstimator
-from pose_estimation_ros.engine import ConfigError, InputError, PipelineOptions
+from pose_estimation_ros.engine import ConfigError, InputError
 from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.model_zoo import EngineConfig
+from pose_estimation_ros.settings import EngineConfig, PipelineOptions
 
 
 @pytest.fixture(scope="module")

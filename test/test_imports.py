@@ -30,9 +30,11 @@ def test_running_a_pipeline_brings_in_nothing_heavy_either() -> None:
     code = f"""
 import sys
 import numpy as np
-from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine import Frame, Image
+from pose_estimation_ros.settings import PipelineOptions
 from pose_estimation_ros.engine.pipelines import build_pipeline
-from pose_estimation_ros.model_zoo import (EngineConfig, build_models)
+from pose_estimation_ros.model_zoo import build_models
+from pose_estimation_ros.settings import EngineConfig
 models = build_models(EngineConfig(pipeline="v3", runtime="onnxruntime"))
 pipeline = build_pipeline("v3", models, PipelineOptions())
 pipeline.process(Frame(Image(np.zeros((480, 640, 3), np.uint8))))
@@ -51,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ros": {"engine", "io", "model_zoo", "msg"},
     "cli": {"engine", "io", "model_zoo", "evaluation", "ros", "msg"},
 }
-AT_THE_ROOT = {"errors", "resources"}
+AT_THE_ROOT = {"errors", "resources", "settings"}
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
@@ -71,4 +73,4 @@ def test_imports_point_one_way(room: str) -> None:
 
 def test_every_room_is_covered() -> None:
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert rooms == set(MAY_IMPORT)
+    assert rooms - AT_THE_ROOT == set(MAY_IMPORT)

@@ -4,58 +4,119 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from pose_estimation_ros.engine.pipelines import (
-    PIPELINES,
-    Models,
-    Pipeline,
-    PipelineOptions,
-    build_pipeline,
-)
-from pose_estimation_ros.engine.runtimes import PRECISIONS, RUNTIMES
+from pose_estimation_ros.engine.pipelines import Models, Pipeline, build_pipeline
 from pose_estimation_ros.errors import ConfigError, InputError
-from pose_estimation_ros.model_zoo.engine_builder import EngineConfig, build_models
+from pose_estimation_ros.model_zoo.engine_builder import build_models
 from pose_estimation_ros.model_zoo.manifest import require_model
+from pose_estimation_ros.settings import (
+    EngineConfig,
+    PipelineOptions,
+    Setting,
+    Settings,
+    settings_of,
+)
+from pose_estimation_ros.settings import apply as apply_settings
+
+_OFFERED = [one for one in settings_of(Settings) if one.flag]
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """The pipeline, its models and thresholds."""
+    """A flag for every setting that is offered on the command line."""
     group = parser.add_argument_group("pipeline and models")
+    for one in _OFFERED:
+        _add_flag(group, one)
+
+
+def _add_flag(group: Any, one: Setting) -> None:
+    if isinstance(one.default, bool):
+        action = "store_false" if one.default else "store_true"
+        text = one.help if not one.default else f"not: {one.help[0].lower()}{one.help[1:]}"
+        group.add_argument(one.flag, dest=one.name, action=action, help=text)
+        return
+    if isinstance(one.default, list):
+        text = f"{one.help} May be given several times."
+        group.add_argument(
+            one.flag, dest=one.name, action="append", default=[], metavar="MODEL", help=text
+        )
+        return
+    text = one.help
+    if one.choices:
+        text += f" One of: {', '.join(one.choices)}."
+    elif one.low is not None and one.high is not None:
+        text += f" {one.low:g} to {one.high:g}."
+    if one.default != "":
+        text += f" Default: {one.default}."
     group.add_argument(
-        "--pipeline", default="v4", metavar="NAME", help=f"{', '.join(PIPELINES)} (default: v4)"
+        one.flag,
+        dest=one.name,
+        type=type(one.default),
+        default=one.default,
+        metavar=one.flag.rsplit("-", 1)[-1].upper(),
+        help=text,
     )
-    group.add_argument(
-        "--model-path",
-        default="",
-        metavar="MODEL",
-        help="pose model: a file, or a name as "
-        "`pose_estimation models list` gives it (default: the embedded one)",
-    )
-    group.add_argument(
-        "--yolo-model", default="", metavar="MODEL", help="person detector, likewise"
-    )
-    group.add_argument(
-        "--fallback-models",
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help="tried when the models above fail; may be given several times",
-    )
-    group.add_argument("--runtime", default="auto", metavar="NAME", help=", ".join(RUNTIMES))
-    group.add_argument(
-        "--precision", default="f32", metavar="NAME", help=f"OpenVINO's: {', '.join(PRECISIONS)}"
-    )
-    group.add_argument(
-        "--no-int8", action="store_true", help="embedded models in float on every processor"
-    )
-    group.add_argument("--confidence-threshold", type=float, default=None, metavar="SCORE")
-    group.add_argument("--iou-threshold", type=float, default=None, metavar="IOU")
-    group.add_argument(
-        "--min-pose-score", type=float, metavar="SCORE", help="least mean joint score of a person"
-    )
-    group.add_argument("--num-workers", type=int, default=0, metavar="N")
-    group.add_argument("--threads", type=int, default=0, metavar="N", help="bound on cores used")
-    group.add_argument("--smoothing", action="store_true", help="smooth the joints (One-Euro)")
+
+
+def given_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings, by name, that are given and are not the default."""
+    values = {one.name: getattr(args, one.name) for one in _OFFERED}
+    return {one.name: values[one.name] for one in _OFFERED if values[one.name] != one.default}
+
+
+def read_settings(args: argparse.Namespace) -> Settings:
+    """The settings asked for.
+
+    Raises:
+        ConfigError: a value is out of range, or none of those allowed.
+        ModelError: a named model does not exist.
+    """
+    for one in _OFFERED:
+        reason = one.refusal(getattr(args, one.name), one.flag)
+        if reason:
+            raise ConfigError(reason)
+    settings = Settings()
+    apply_settings(settings, given_settings(args))
+    engine = settings.engine
+    for flag, name in (("--model-path", engine.model_path), ("--yolo-model", engine.yolo_model)):
+        if name:
+            require_model(flag, name)
+    return settings
+
+
+def engine_config(args: argparse.Namespace) -> EngineConfig:
+    """The models and threads asked for; raises as `read_settings`."""
+    return read_settings(args).engine
+
+
+def engine_options(args: argparse.Namespace) -> PipelineOptions:
+    """The thresholds and filters asked for; raises as `read_settings`."""
+    return read_settings(args).pipeline
+
+
+def engine_flags(args: argparse.Namespace, **changes: object) -> list[str]:
+    """The options of add_engine_arguments as words of a command line, with some changed."""
+    values = {**vars(args), **changes}
+    flags: list[str] = []
+    for one in _OFFERED:
+        value = values[one.name]
+        if value == one.default:
+            continue
+        if isinstance(value, bool):
+            flags.append(one.flag)
+        elif isinstance(value, list):
+            flags += [word for item in value for word in (one.flag, item)]
+        else:
+            flags += [one.flag, str(value)]
+    return flags
+
+
+def build_engine(args: argparse.Namespace) -> tuple[Models, Pipeline]:
+    """The models, loaded, and a pipeline over them; raises as `read_settings`."""
+    settings = read_settings(args)
+    models = build_models(settings.engine)
+    models.load()
+    return models, build_pipeline(settings.engine.pipeline, models, settings.pipeline)
 
 
 def check_count(name: str, value: int | float | None) -> None:
@@ -66,36 +127,6 @@ def check_count(name: str, value: int | float | None) -> None:
     """
     if value is not None and not value >= 0:  # nor NaN
         raise ConfigError(f"--{name.replace('_', '-')}: {value:g} is below 0")
-
-
-def engine_config(args: argparse.Namespace) -> EngineConfig:
-    """The configuration asked for.
-
-    Raises:
-        ConfigError: a value is none of those allowed.
-        ModelError: a named model does not exist.
-    """
-    for name in ("num_workers", "threads"):
-        check_count(name, getattr(args, name))
-    config = EngineConfig(
-        pipeline=args.pipeline,
-        model_path=args.model_path,
-        yolo_model=args.yolo_model,
-        fallback_models=args.fallback_models,
-        runtime=args.runtime,
-        precision=args.precision,
-        int8=not args.no_int8,
-        num_workers=args.num_workers,
-        threads=args.threads,
-    )
-    config.check()
-    for parameter, name in (
-        ("--model-path", config.model_path),
-        ("--yolo-model", config.yolo_model),
-    ):
-        if name:
-            require_model(parameter, name)
-    return config
 
 
 def make_folder(folder: Path) -> None:
@@ -112,48 +143,3 @@ def parse_size(text: str) -> tuple[int, int]:
     if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
         raise argparse.ArgumentTypeError(f"'{text}' is no size: write it like 640x480")
     return int(width), int(height)
-
-
-def engine_options(args: argparse.Namespace) -> PipelineOptions:
-    """The settings asked for.
-
-    Raises:
-        ConfigError: a threshold is not from 0 to 1.
-    """
-    for name in ("confidence_threshold", "iou_threshold", "min_pose_score"):
-        value = getattr(args, name)
-        if value is not None and not 0 <= value <= 1:  # nor NaN
-            raise ConfigError(f"--{name.replace('_', '-')}: {value:g} is not from 0 to 1")
-    options = PipelineOptions()
-    if args.confidence_threshold is not None:
-        options.detector.confidence_threshold = args.confidence_threshold
-    if args.iou_threshold is not None:
-        options.detector.iou_threshold = args.iou_threshold
-    if args.min_pose_score is not None:
-        options.min_pose_score = args.min_pose_score
-    options.smoothing.enabled = args.smoothing
-    return options
-
-
-def engine_flags(args: argparse.Namespace, **changes: object) -> list[str]:
-    """The options of add_engine_arguments as words of a command line, with some changed."""
-    values = {**vars(args), **changes}
-    flags: list[str] = []
-    for name in (
-        *("pipeline", "model_path", "yolo_model", "runtime", "confidence_threshold"),
-        *("iou_threshold", "min_pose_score", "num_workers", "threads", "precision"),
-    ):
-        if values[name] not in ("", None):
-            flags += [f"--{name.replace('_', '-')}", str(values[name])]
-    for name in values["fallback_models"]:
-        flags += ["--fallback-models", name]
-    flags += ["--no-int8"] * bool(values["no_int8"])
-    return flags + ["--smoothing"] * bool(values["smoothing"])
-
-
-def build_engine(args: argparse.Namespace) -> tuple[Models, Pipeline]:
-    """The models, loaded, and a pipeline over them."""
-    config = engine_config(args)
-    models = build_models(config)
-    models.load()
-    return models, build_pipeline(config.pipeline, models, engine_options(args))

@@ -21,7 +21,7 @@ from pose_estimation_ros.cli._options import (
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.pipelines import Models, PipelineOptions, build_pipeline
+from pose_estimation_ros.engine.pipelines import Models, build_pipeline
 from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import ConfigError, InputError, ModelError
@@ -41,6 +41,7 @@ from pose_estimation_ros.evaluation.mpjpe import evaluate_3d, has_3d, table_3d
 from pose_estimation_ros.evaluation.report.case_pictures import draw_cases
 from pose_estimation_ros.evaluation.report.tables import table
 from pose_estimation_ros.model_zoo.engine_builder import build_models
+from pose_estimation_ros.settings import PipelineOptions
 
 _LOWEST = 0.02  # score of the detections that count for their AP
 _MOST = 256

@@ -5,8 +5,8 @@ Nothing in here imports rclpy; torch, openvino and the like are imported where t
 
 from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.pipelines import CameraSession, Models, PipelineOptions
-from pose_estimation_ros.engine.pipelines.hybrid import HybridOptions, HybridPipeline
+from pose_estimation_ros.engine.pipelines import CameraSession, Models
+from pose_estimation_ros.engine.pipelines.hybrid import HybridPipeline
 from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
 from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
 from pose_estimation_ros.engine.poses import Poses
@@ -20,6 +20,7 @@ from pose_estimation_ros.errors import (
     PoseEstimationError,
     RuntimeMissingError,
 )
+from pose_estimation_ros.settings import HybridOptions, PipelineOptions
 
 __all__ = [
     "SKELETONS",

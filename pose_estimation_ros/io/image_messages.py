@@ -13,6 +13,7 @@ from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.compressed_image_header import image_size
 from pose_estimation_ros.io.cv_bridge_probe import cv_bridge
+from pose_estimation_ros.settings import MAX_IMAGE_PIXELS
 
 if TYPE_CHECKING:
     # Only for the annotations: messages read from bags have the same attributes and need no ROS.
@@ -53,8 +54,6 @@ _DEPTH = {"16UC1": (np.uint16, 1e-3), "mono16": (np.uint16, 1e-3), "32FC1": (np.
 
 _NAME = 40
 _DISTORTIONS = (4, 5, 8, 12, 14)  # what OpenCV takes: plumb_bob, rational, thin prism, tilted
-# Twice the pixels of 8K video. Beyond it an image is taken for a mistake or an attack.
-MAX_PIXELS = 66_355_200
 
 
 def named(text: str) -> str:
@@ -77,7 +76,9 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _view(msg: ImageMsg, pixel_bytes: int, rows: int, max_pixels: int = MAX_PIXELS) -> AnyArray:
+def _view(
+    msg: ImageMsg, pixel_bytes: int, rows: int, max_pixels: int = MAX_IMAGE_PIXELS
+) -> AnyArray:
     """The message's bytes as (rows, width, pixel_bytes) uint8, a view that honours the step."""
     row_bytes = msg.width * pixel_bytes
     step = msg.step or row_bytes
@@ -103,7 +104,7 @@ def _words(view: AnyArray, dtype: Any, big_endian: bool) -> AnyArray:
     return np.ascontiguousarray(view).view(kind)[..., 0].astype(dtype, copy=False)
 
 
-def to_image(msg: ImageMsg, max_pixels: int = MAX_PIXELS) -> Image:
+def to_image(msg: ImageMsg, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
     """The pixels of an image message; for bgr8 and rgb8 a view, so the message must live on.
 
     Raises:
@@ -153,7 +154,7 @@ def _bgr(pixels: AnyArray, conversion: int) -> Any:
         raise InputError(f"image cannot be converted: {error.err}") from error
 
 
-def to_image_compressed(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> Image:
+def to_image_compressed(msg: CompressedImage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
     """The pixels of a compressed image message: JPEG, PNG or WebP.
 
     Raises:
@@ -175,7 +176,7 @@ def to_image_compressed(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> I
     return Image(np.asarray(pixels, np.uint8))
 
 
-def to_depth(msg: ImageMsg, max_pixels: int = MAX_PIXELS) -> FloatArray:
+def to_depth(msg: ImageMsg, max_pixels: int = MAX_IMAGE_PIXELS) -> FloatArray:
     """A depth image in metres (height, width), 0 or NaN in its holes: 16UC1 (mm) or 32FC1 (m).
 
     Raises:

@@ -5,97 +5,46 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from pose_estimation_ros.engine.detection.detector import Detector
 from pose_estimation_ros.engine.detection.whole_frame import WholeFrameDetector
-from pose_estimation_ros.engine.detection.yolo import DEFAULT_SIZE, YoloDetector
+from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.execution.candidate import Candidate
 from pose_estimation_ros.engine.execution.cpu_features import computes_int8_fast
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.engine.execution.worker_pool import WorkerPool
-from pose_estimation_ros.engine.pipelines import PIPELINES, Models
+from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth, RootNet
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.runtimes import (
-    PRECISIONS,
-    RUNTIMES,
     Cores,
     Runtime,
     load_runtime,
     runtimes_for,
 )
-from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.model_zoo.candidates import candidates_for, task_of
 from pose_estimation_ros.model_zoo.manifest import embedded_int8, resolve_model
+from pose_estimation_ros.settings import EngineConfig
 
-_MOST_WORKERS = 4
+_MOST_WORKERS = 4  # of those that the cores would allow
 
 
-@dataclass(slots=True)
-class EngineConfig:
-    """What cannot change while the engine runs. Empty model names mean the embedded models.
+def worker_layout(config: EngineConfig) -> tuple[int, int]:
+    """Workers and threads of each, whose product stays within the cores.
 
-    `threads` bounds the cores used, 0 for all this process may use; `num_workers` splits them,
-    0 for the pipeline's own choice. `fallback_models` may name detectors and pose models.
-    `precision` is that of OpenVINO's arithmetic. With `int8`, embedded models are used in int8
-    where the processor computes that faster. A model that takes longer than `call_timeout_s`
-    for a frame is left for the next one; 0 waits for ever. `rootnet_model` names a RootNet for the
-    distance of persons, else the size of their boxes tells it.
+    One person cannot be shared out, so V3 gives one worker all cores; many persons can, and are
+    done sooner by single-threaded workers, which wait for nobody.
     """
-
-    pipeline: str = "v4"
-    model_path: str = ""
-    yolo_model: str = ""
-    fallback_models: list[str] = field(default_factory=list)
-    runtime: str = "auto"
-    enable_letterbox: bool = True
-    detector_size: int = DEFAULT_SIZE
-    enable_threading: bool = True
-    num_workers: int = 0
-    threads: int = 0
-    precision: str = "f32"
-    int8: bool = True
-    call_timeout_s: float = 10.0
-    rootnet_model: str = ""
-
-    def check(self) -> None:
-        """Raises ConfigError where a value is none of those allowed."""
-        if self.pipeline not in PIPELINES:
-            raise ConfigError(
-                f"pipeline: '{self.pipeline}' is unknown: choose one of {', '.join(PIPELINES)}"
-            )
-        if self.runtime not in RUNTIMES:
-            raise ConfigError(
-                f"runtime: '{self.runtime}' is unknown: choose one of {', '.join(RUNTIMES)}"
-            )
-        if self.precision not in PRECISIONS:
-            raise ConfigError(
-                f"precision: '{self.precision}' is unknown: choose one of {', '.join(PRECISIONS)}"
-            )
-        if not self.call_timeout_s >= 0:
-            raise ConfigError(f"call_timeout_s: {self.call_timeout_s} is below 0")
-
-    def runtime_for(self, path: Path) -> str:
-        """The runtime asked for where it reads such files; a fallback may be of another kind."""
-        return self.runtime if self.runtime in runtimes_for(path) else "auto"
-
-    def layout(self) -> tuple[int, int]:
-        """Workers and threads of each, whose product stays within the cores.
-
-        One person cannot be shared out, so V3 gives one worker all cores; many persons can, and
-        are done sooner by single-threaded workers, which wait for nobody.
-        """
-        cores = len(os.sched_getaffinity(0))
-        threads = min(self.threads, cores) if self.threads > 0 else cores
-        if not self.enable_threading or self.pipeline == "v3":
-            workers = 1
-        else:
-            workers = self.num_workers if self.num_workers > 0 else min(threads, _MOST_WORKERS)
-        workers = min(workers, threads)
-        return workers, threads // workers
+    cores = len(os.sched_getaffinity(0))
+    threads = min(config.threads, cores) if config.threads > 0 else cores
+    if not config.enable_threading or config.pipeline == "v3":
+        workers = 1
+    else:
+        workers = config.num_workers if config.num_workers > 0 else min(threads, _MOST_WORKERS)
+    workers = min(workers, threads)
+    return workers, threads // workers
 
 
 class ModelLoaders:
@@ -106,7 +55,7 @@ class ModelLoaders:
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
-        self._workers, self._threads = config.layout()
+        self._workers, self._threads = worker_layout(config)
 
     def detector(self, path: Path, *, urgent: bool) -> Detector:
         """A detector, which uses all cores."""
@@ -125,7 +74,9 @@ class ModelLoaders:
         return RootNet(self._runtime(path, Cores(self._workers * self._threads), urgent))
 
     def _runtime(self, path: Path, cores: Cores, urgent: bool) -> Runtime:
-        runtime = self._config.runtime_for(path)
+        # A fallback may be of a kind that the runtime asked for does not read.
+        asked = self._config.runtime
+        runtime = asked if asked in runtimes_for(path) else "auto"
         return load_runtime(path, runtime, cores, self._config.precision, urgent=urgent)
 
 
@@ -139,7 +90,7 @@ def build_models(config: EngineConfig, clock: Callable[[], float] = time.monoton
     """
     config.check()
     loaders = ModelLoaders(config)
-    workers, _ = config.layout()
+    workers, _ = worker_layout(config)
     pool = WorkerPool(workers)
     timeout_s = config.call_timeout_s
     return Models(

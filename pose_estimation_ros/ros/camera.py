@@ -23,13 +23,11 @@ from pose_estimation_ros.engine.pipelines import Models, Pipeline
 from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import CancelledError, InputError, ModelError
 from pose_estimation_ros.io.image_messages import (
-    MAX_PIXELS,
     to_image,
     to_image_compressed,
 )
 from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros.camera_info_and_depth import SideInputs, seconds
-from pose_estimation_ros.ros.camera_settings import OUT, CameraSettings, every_one, newest_only
 from pose_estimation_ros.ros.dds import profile as dds_profile
 from pose_estimation_ros.ros.executor import SlowCallbackGroup
 from pose_estimation_ros.ros.frame_timing import Rhythm
@@ -42,6 +40,8 @@ from pose_estimation_ros.ros.logs import Throttle
 from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder
 from pose_estimation_ros.ros.outputs.transforms import TransformPublisher
 from pose_estimation_ros.ros.outputs.visualisation import Visuals
+from pose_estimation_ros.ros.qos import OUT, every_one, newest_only
+from pose_estimation_ros.settings import MAX_IMAGE_PIXELS, CameraTopics
 
 _JITTER_S = 0.1
 _REPEAT_S = 10.0
@@ -67,14 +67,14 @@ class Camera:
         name: str,
         index: int,
         mailboxes: Mailboxes[Job],
-        settings: CameraSettings,
+        settings: CameraTopics,
     ) -> None:
         self.name = name
         self.pipeline: Pipeline | None = None
         self.enabled = True
         self.reset_requested = False
         self.target_fps = 0.0
-        self.max_pixels = MAX_PIXELS
+        self.max_pixels = MAX_IMAGE_PIXELS
         self._inline: tuple[Lock, CancelToken] = (Lock(), CancelToken())
         self._node, self._index, self._mailboxes = node, index, mailboxes
         self._prefix = f"{name}/" if name else ""
@@ -85,7 +85,7 @@ class Camera:
         self._subscriptions: list[Any] = []
         self._source: Subscription | None = None
         self._poses = node.create_publisher(PoseArray, f"{self._prefix}poses", OUT)
-        self._visuals = Visuals(node, self._prefix, OUT, settings.foreign)
+        self._visuals = Visuals(node, self._prefix, OUT, settings)
         self._transforms = TransformPublisher(node, self._prefix) if settings.publish_tf else None
         self._builder = PoseArrayBuilder()
         self._side = SideInputs(self._warn)

@@ -18,14 +18,14 @@ from std_srvs.srv import SetBool, Trigger
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.mailbox import Mailboxes
 from pose_estimation_ros.engine.execution.memory import return_free_memory
-from pose_estimation_ros.engine.pipelines import Models, PipelineOptions, build_pipeline
-from pose_estimation_ros.engine.pipelines.hybrid import HybridOptions
+from pose_estimation_ros.engine.pipelines import Models, build_pipeline
 from pose_estimation_ros.errors import PoseEstimationError
-from pose_estimation_ros.model_zoo.engine_builder import build_models
+from pose_estimation_ros.model_zoo.engine_builder import build_models, worker_layout
 from pose_estimation_ros.ros import parameters
 from pose_estimation_ros.ros.camera import Camera, Job
 from pose_estimation_ros.ros.health.process_monitor import ProcessMonitor
 from pose_estimation_ros.ros.logs import forward_logs
+from pose_estimation_ros.settings import Settings
 
 NODE_NAME = "pose_estimation"
 _DIAGNOSTICS_S = 1.0
@@ -46,7 +46,7 @@ class PoseEstimationNode(LifecycleNode):
         parameters.declare(self)
         self.add_on_set_parameters_callback(parameters.value_check())
         self.add_post_set_parameters_callback(self._on_parameters)
-        self._options, self._hybrid = PipelineOptions(), HybridOptions()
+        self._settings = Settings()
         self._change_state = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state
         self._models: Models | None = None
@@ -74,16 +74,19 @@ class PoseEstimationNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the models and announces the topics."""
         try:
-            config = parameters.read_engine_config(self)
+            parameters.read(self, self._settings)
+            config = self._settings.engine
             self._models = build_models(config)
             self._models.load()
-            names = parameters.read_camera_names(self)
-            settings = parameters.read_camera_settings(self)
+            names = self._settings.node.cameras or [""]
             self._mailboxes = Mailboxes(len(names))
             for index, name in enumerate(names):
-                camera = Camera(self, name, index, self._mailboxes, settings)
+                camera = Camera(self, name, index, self._mailboxes, self._settings.topics)
                 camera.pipeline = build_pipeline(
-                    config.pipeline, self._models, self._options, self._hybrid
+                    config.pipeline,
+                    self._models,
+                    self._settings.pipeline,
+                    self._settings.hybrid,
                 )
                 self._cameras.append(camera)
         except PoseEstimationError as error:
@@ -91,7 +94,7 @@ class PoseEstimationNode(LifecycleNode):
             self._release()
             return TransitionCallbackReturn.FAILURE
         self._on_parameters([])
-        workers, threads = config.layout()
+        workers, threads = worker_layout(config)
         self.get_logger().info(
             f"{config.pipeline}: detector {self._models.detector.status.active}, pose model "
             f"{self._models.pose.status.active}, {workers} workers with {threads} threads each"
@@ -190,10 +193,10 @@ class PoseEstimationNode(LifecycleNode):
             return response
 
     def _on_parameters(self, _changed: list[Parameter]) -> None:
-        parameters.update_options(self, self._options, self._hybrid)
+        parameters.read_live(self, self._settings)
         for camera in self._cameras:
-            camera.target_fps = self.get_parameter("target_fps").value
-            camera.max_pixels = self.get_parameter("max_image_pixels").value
+            camera.target_fps = self._settings.node.target_fps
+            camera.max_pixels = self._settings.node.max_image_pixels
 
     def _on_set_enabled(
         self, request: SetBool.Request, response: SetBool.Response
@@ -229,12 +232,12 @@ class PoseEstimationNode(LifecycleNode):
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
         name = self.get_fully_qualified_name()
-        budget = float(self.get_parameter("max_memory_mb").value)
+        budget = self._settings.node.max_memory_mb
         # Two nodes of one name answer each other's services and parameters, by chance.
         own = (self.get_name(), self.get_namespace())
         namesakes = self.get_node_names_and_namespaces().count(own) - 1
         status = self._monitor.status(
-            name, self._active, budget, self._models, self._options, namesakes
+            name, self._active, budget, self._models, self._settings.pipeline, namesakes
         )
         message.status.append(status)
         message.status += [camera.report(self._active, self._models) for camera in self._cameras]

@@ -85,10 +85,11 @@ def test_the_messages_are_those_of_the_node(frames: list, embedded_models) -> No
     from rclpy.serialization import deserialize_message
     from std_msgs.msg import Header
 
-    from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+    from pose_estimation_ros.engine import Frame, Image
     from pose_estimation_ros.engine.pipelines import build_pipeline
     from pose_estimation_ros.io.bags.messages import pose_array
     from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder
+    from pose_estimation_ros.settings import PipelineOptions
 
     result = build_pipeline("v4", embedded_models, PipelineOptions()).process(
         Frame(Image(frames[0]))

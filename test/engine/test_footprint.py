@@ -11,15 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_estimation_ros.engine import (
-    Frame,
-    Image,
-    Models,
-    PipelineOptions,
-    V3Pipeline,
-    V4Pipeline,
-)
-from pose_estimation_ros.engine.detection.detector import DetectorOptions
+from pose_estimation_ros.engine import Frame, Image, Models, V3Pipeline, V4Pipeline
+from pose_estimation_ros.settings import DetectorOptions, PipelineOptions
 
 FULL_HD = (1920, 1080)
 KINDS = pytest.mark.parametrize("kind", [V3Pipeline, V4Pipeline])
@@ -61,8 +54,10 @@ def test_a_program_may_just_end() -> None:
     code = """
 import numpy as np
 from pose_estimation_ros.cli.demo.scene import SceneSource
-from pose_estimation_ros.engine import Frame, Image, PipelineOptions, V3Pipeline
-from pose_estimation_ros.model_zoo import EngineConfig, build_models
+from pose_estimation_ros.engine import Frame, Image, V3Pipeline
+from pose_estimation_ros.settings import PipelineOptions
+from pose_estimation_ros.model_zoo import build_models
+from pose_estimation_ros.settings import EngineConfig
 pixels = next(SceneSource(960, 540, 30, 1, 3).frames())
 models = build_models(EngineConfig(runtime="onnxruntime", detector_size=1280))  # takes long
 pipeline = V3Pipeline(models, PipelineOptions(detect_every=1))
@@ -81,7 +76,8 @@ from pose_estimation_ros.cli.demo.scene import SceneSource
 from pose_estimation_ros.engine import CancelToken, Frame, Image
 from pose_estimation_ros.engine.execution.memory import resident_mb
 from pose_estimation_ros.engine.execution.memory import return_free_memory
-from pose_estimation_ros.model_zoo import EngineConfig, build_models
+from pose_estimation_ros.model_zoo import build_models
+from pose_estimation_ros.settings import EngineConfig
 frame = Frame(Image(next(SceneSource(640, 480, persons=18).frames())), 0.0)
 models = build_models(EngineConfig(runtime="onnxruntime"))
 models.load()

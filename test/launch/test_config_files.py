@@ -12,8 +12,7 @@ import pytest
 import yaml
 from paths import ROOT
 
-from pose_estimation_ros.engine.pipelines import PIPELINES
-from pose_estimation_ros.ros.parameters import SPECS, refusal
+from pose_estimation_ros.settings import PIPELINES, Settings, settings_of
 
 FOLDER = ROOT / "config"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -27,19 +26,19 @@ def _values(path: Path) -> dict:
 
 @pytest.mark.parametrize("path", [*FILES, *PRESETS], ids=lambda path: path.stem)
 def test_config_file(path: Path) -> None:
-    specs = {spec.name: spec for spec in SPECS}
+    settings = {one.name: one for one in settings_of(Settings)}
     for name, value in _values(path).items():
-        assert name in specs, f"{path.name}: there is no parameter '{name}'"
-        spec = specs[name]
-        assert type(value) is type(spec.default), f"{path.name}: {name}"
-        assert not refusal(spec, value)
-        if spec.low is not None and spec.high is not None:
-            assert spec.low <= value <= spec.high
+        assert name in settings, f"{path.name}: there is no parameter '{name}'"
+        assert type(value) is type(settings[name].default), f"{path.name}: {name}"
+        assert not settings[name].refusal(value, name)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_pipelines_file_is_named_after_it(path: Path) -> None:
-    assert _values(path)["pipeline"] == path.stem
+def test_a_pipelines_file_is_named_after_it_and_repeats_no_default(path: Path) -> None:
+    values = _values(path)
+    assert values.pop("pipeline") == path.stem
+    defaults = {one.name: one.default for one in settings_of(Settings)}
+    assert not [name for name, value in values.items() if value == defaults[name]]
 
 
 def test_there_is_a_preset_for_every_use_case() -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.errors import ConfigError
-from pose_estimation_ros.model_zoo import EngineConfig, build_models
+from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.model_zoo.candidates import candidates_for, task_of
+from pose_estimation_ros.settings import EngineConfig, PipelineOptions
 
 
 def names(task: str, models: list[str]) -> list[str]:
@@ -135,7 +136,7 @@ def test_the_guides_files_work_as_given_and_the_next_start_converts_nothing(
     [
         ({"precision": "f8"}, "precision: 'f8' is unknown"),
         ({"runtime": "abacus"}, "runtime: 'abacus' is unknown"),
-        ({"call_timeout_s": -1.0}, "call_timeout_s: -1.0 is below 0"),
+        ({"call_timeout_s": -1.0}, "call_timeout_s: -1 is not from 0 to 3600"),
     ],
 )
 def test_settings_are_checked(settings: dict, message: str) -> None:
@@ -149,9 +150,11 @@ for name in ("torch", "torchvision", "ultralytics", "openvino", "ai_edge_litert"
              "litert_torch", "jax", "matplotlib", "skimage", "scipy", "rosbags"):
     sys.modules[name] = None  # importing it fails, as where it is not installed
 import numpy as np
-from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine import Frame, Image
+from pose_estimation_ros.settings import PipelineOptions
 from pose_estimation_ros.engine.pipelines import build_pipeline
-from pose_estimation_ros.model_zoo import (EngineConfig, build_models)
+from pose_estimation_ros.model_zoo import build_models
+from pose_estimation_ros.settings import EngineConfig
 pixels = np.full((480, 640, 3), 114, np.uint8)
 for pipeline in ("v3", "v4", "hybrid"):
     models = build_models(EngineConfig(pipeline=pipeline, runtime="auto"))

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.drawing import draw_poses
 from pose_estimation_ros.engine.pipelines import build_pipeline
-from pose_estimation_ros.model_zoo import EngineConfig, build_models
+from pose_estimation_ros.model_zoo import build_models
+from pose_estimation_ros.settings import EngineConfig, PipelineOptions
 
 FRAMES = 60
 # The three people and where they stand in exercise_3people.avi, as parts of its width.

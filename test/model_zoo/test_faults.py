@@ -12,8 +12,8 @@ import pytest
 from model_faults import Fault, Outcome, explode, hang, nan, run, strike, table, truncate
 from paths import ROOT
 
-from pose_estimation_ros.model_zoo import EngineConfig
 from pose_estimation_ros.model_zoo.manifest import packaged_manifest
+from pose_estimation_ros.settings import EngineConfig
 
 PAGE = ROOT / "docs" / "faults.md"
 

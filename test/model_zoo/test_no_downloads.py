@@ -59,7 +59,8 @@ assert not AUTOINSTALL and not ONLINE and not SETTINGS["sync"], "ultralytics is 
 
 def test_models_that_are_not_here_are_not_fetched_at_launch(tmp_path: Path) -> None:
     code = """
-from pose_estimation_ros.model_zoo import EngineConfig, build_models
+from pose_estimation_ros.model_zoo import build_models
+from pose_estimation_ros.settings import EngineConfig
 models = build_models(EngineConfig(yolo_model="yolov8n.pt", fallback_models=["yolov5s.pt",
     "yolo11n", "yolox_nano"], model_path="rtmpose_t", runtime="onnxruntime", int8=False))
 models.load()
@@ -73,7 +74,8 @@ assert models.pose.status.active == "convnextpose_xs_coco17", models.pose.status
 def test_onnx_runtime_reports_to_nobody(tmp_path: Path) -> None:
     """Its wheels would keep a device number and a queue of reports in the user's cache."""
     code = """
-from pose_estimation_ros.model_zoo import EngineConfig, build_models
+from pose_estimation_ros.model_zoo import build_models
+from pose_estimation_ros.settings import EngineConfig
 models = build_models(EngineConfig(runtime="onnxruntime"))
 models.load()
 models.close()

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from rows import full_or, row
 
-from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.execution.mailbox import Mailboxes
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.engine.types import PoseResult
+from pose_estimation_ros.settings import PipelineOptions
 
 AREA = "Determinism and concurrency"
 

@@ -11,7 +11,7 @@ from rows import row
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 
-from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.errors import InputError
@@ -22,6 +22,7 @@ from pose_estimation_ros.io.image_messages import (
     to_image,
     to_image_compressed,
 )
+from pose_estimation_ros.settings import PipelineOptions
 
 AREA = "Fuzzing"
 ANSWER = "pixels of the size that was said, or one line; no crash, no hang, memory +100 MB at most"

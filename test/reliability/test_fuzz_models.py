@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rows import row
 
-from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.detection.whole_frame import WholeFrameDetector
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.execution.candidate import Candidate
@@ -21,6 +20,7 @@ from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError
+from pose_estimation_ros.settings import DetectorOptions
 
 AREA = "Fuzzing"
 SIDE = 64

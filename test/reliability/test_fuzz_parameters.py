@@ -13,7 +13,7 @@ from rclpy.parameter import Parameter
 from rows import row
 
 from pose_estimation_ros.ros.node import PoseEstimationNode
-from pose_estimation_ros.ros.parameters import SPECS
+from pose_estimation_ros.ros.parameters import SETTINGS
 
 AREA = "Fuzzing"
 PARAMETERS = row(
@@ -33,7 +33,7 @@ values = st.one_of(
     st.lists(st.floats(), min_size=1, max_size=3),
     st.none(),
 )
-names = st.sampled_from([spec.name for spec in SPECS])
+names = st.sampled_from(list(SETTINGS))
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_fuzz_parameter_sets(node: PoseEstimationNode) -> None:
         for result in results:
             assert result.successful or result.reason
             seen["taken" if result.successful else "refused"] += 1
-        for spec in SPECS:
+        for spec in SETTINGS.values():
             value = node.get_parameter(spec.name).value
             assert isinstance(value, type(spec.default)), spec.name
             if spec.low is not None and spec.high is not None:

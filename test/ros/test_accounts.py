@@ -11,13 +11,14 @@ import pytest
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.worker_pool import WorkerPool
-from pose_estimation_ros.engine.pipelines import Models, PipelineOptions
+from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.engine.poses import JointEstimates, Poses
 from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.tracking.id_switches import IdSwitchCounter
 from pose_estimation_ros.ros.dds.profile import defaults, is_configured, packaged_profiles
 from pose_estimation_ros.ros.health.image_loss import Arrivals
 from pose_estimation_ros.ros.health.memory_budget import MemoryBudget
+from pose_estimation_ros.settings import PipelineOptions
 
 
 def _poses(*persons: tuple[int, float]) -> Poses:

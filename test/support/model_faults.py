@@ -19,12 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
 from pose_estimation_ros.engine.runtimes.runtime import Runtime
-from pose_estimation_ros.model_zoo import EngineConfig, build_models
+from pose_estimation_ros.model_zoo import build_models
+from pose_estimation_ros.settings import EngineConfig, PipelineOptions
 
 FRAMES = 4
 FAULT_FRAME = 2

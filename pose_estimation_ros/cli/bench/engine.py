@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 
 from pose_estimation_ros.cli.demo.scene import SceneSource, forth_and_back
-from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.execution.cancel import CancelToken
@@ -23,8 +23,8 @@ from pose_estimation_ros.engine.execution.latency import summarise
 from pose_estimation_ros.engine.execution.memory import resident_mb
 from pose_estimation_ros.engine.execution.worker_pool import chunk_sizes
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
-from pose_estimation_ros.engine.pose.pose_cache import PoseCacheOptions
-from pose_estimation_ros.model_zoo import EngineConfig, build_models
+from pose_estimation_ros.model_zoo import build_models
+from pose_estimation_ros.settings import EngineConfig, PipelineOptions, PoseCacheOptions
 
 PREPARED = 30  # frames drawn beforehand and shown in turn, so that drawing costs nothing
 _ROUNDS = 40

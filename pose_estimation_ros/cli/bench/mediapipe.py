@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.cli.bench.engine import PREPARED, prepared_frames
-from pose_estimation_ros.engine import Frame, Image, PipelineOptions
+from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.execution.latency import summarise
 from pose_estimation_ros.engine.pipelines import build_pipeline
-from pose_estimation_ros.engine.pose.pose_cache import PoseCacheOptions
 from pose_estimation_ros.errors import PoseEstimationError
-from pose_estimation_ros.model_zoo import EngineConfig, build_models
+from pose_estimation_ros.model_zoo import build_models
+from pose_estimation_ros.settings import EngineConfig, PipelineOptions, PoseCacheOptions
 
 VERSION = "0.10.14"
 _WARM_UP = 20

@@ -23,7 +23,6 @@ from pose_estimation_ros.cli._options import (
     make_folder,
 )
 from pose_estimation_ros.engine.arrays import AnyArray
-from pose_estimation_ros.engine.pipelines import PIPELINES
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
 from pose_estimation_ros.evaluation.coco import (
     Predictions,
@@ -38,6 +37,7 @@ from pose_estimation_ros.evaluation.report.comparison import write_report
 from pose_estimation_ros.evaluation.report.html import rows_of
 from pose_estimation_ros.io.pose_records import from_json
 from pose_estimation_ros.io.sequences import BagSequence, VideoSequence, open_sequence
+from pose_estimation_ros.settings import PIPELINES
 
 _FEWEST = 5
 

@@ -18,7 +18,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.cli._options import add_engine_arguments, engine_config, make_folder
+from pose_estimation_ros.cli._options import (
+    add_engine_arguments,
+    engine_config,
+    given_settings,
+    make_folder,
+)
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
 from pose_estimation_ros.model_zoo.manifest import resolve_model
@@ -57,20 +62,10 @@ def run(args: argparse.Namespace) -> int:
 
     source = open_source(args.video)
     make_folder(args.out)
-    parameters = {
-        "pipeline": config.pipeline,
-        "model_path": str(resolve_model(config.model_path)) if config.model_path else "",
-        "yolo_model": str(resolve_model(config.yolo_model)) if config.yolo_model else "",
-        "fallback_models": config.fallback_models or None,
-        "runtime": config.runtime,
-        "precision": config.precision,
-        "num_workers": config.num_workers,
-        "threads": config.threads,
-        "enable_smoothing": args.smoothing,
-        "confidence_threshold": args.confidence_threshold,
-        "iou_threshold": args.iou_threshold,
-        "min_pose_score": args.min_pose_score,
-    }
+    parameters = {"pipeline": config.pipeline, **given_settings(args)}
+    for name in ("model_path", "yolo_model"):
+        if name in parameters:
+            parameters[name] = str(resolve_model(parameters[name]))
     print(
         f"playing {source.name} ({source.width}x{source.height}, {source.fps:g} frames/s) to "
         f"the {config.pipeline} node",

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from pose_estimation_ros.engine.arrays import FloatArray
 from pose_estimation_ros.engine.types import Detections, Image
-
-
-@dataclass(slots=True)
-class DetectorOptions:
-    """Settings that may change while the detector runs."""
-
-    confidence_threshold: float = 0.3
-    iou_threshold: float = 0.45
-    max_persons: int = 32
+from pose_estimation_ros.settings import DetectorOptions
 
 
 class Detector(Protocol):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
-from pose_estimation_ros.engine.detection.detector import DetectorOptions
+from pose_estimation_ros.settings import DetectorOptions
 
 _MOST_BOXES = 300  # that are compared with each other, those with the highest scores
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import FloatArray
-from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.types import Detections, Image
+from pose_estimation_ros.settings import DetectorOptions
 
 
 class WholeFrameDetector:

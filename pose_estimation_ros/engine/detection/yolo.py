@@ -9,7 +9,6 @@ import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
 from pose_estimation_ros.engine.detection.decoders import choose_detector_head
-from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.detection.suppression import suppress
 from pose_estimation_ros.engine.letterbox import (
     LETTERBOX_GREY,
@@ -21,6 +20,7 @@ from pose_estimation_ros.engine.preprocessing import UNIT, ImageInput
 from pose_estimation_ros.engine.runtimes import Runtime
 from pose_estimation_ros.engine.types import Detections, Image
 from pose_estimation_ros.errors import ModelError
+from pose_estimation_ros.settings import DetectorOptions
 
 DEFAULT_SIZE = 320
 _STEP = 32  # px; sizes of the canvas are multiples of it

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from pose_estimation_ros.engine.pipelines.camera_session import CameraSession
-from pose_estimation_ros.engine.pipelines.hybrid import HybridOptions, HybridPipeline
+from pose_estimation_ros.engine.pipelines.hybrid import HybridPipeline
 from pose_estimation_ros.engine.pipelines.models import Models
-from pose_estimation_ros.engine.pipelines.options import PipelineOptions
 from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
 from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
 from pose_estimation_ros.errors import ConfigError
+from pose_estimation_ros.settings import PIPELINES, HybridOptions, PipelineOptions
 
 __all__ = [
     "PIPELINES",
@@ -26,8 +26,6 @@ __all__ = [
 ]
 
 Pipeline: TypeAlias = V3Pipeline | V4Pipeline | HybridPipeline
-
-PIPELINES = ("v3", "v4", "hybrid")
 
 
 def build_pipeline(

@@ -9,13 +9,13 @@ from pose_estimation_ros.engine.detection.box_propagation import boxes_around_jo
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.stopwatch import Stopwatch
 from pose_estimation_ros.engine.pipelines.models import Models
-from pose_estimation_ros.engine.pipelines.options import PipelineOptions
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCache
 from pose_estimation_ros.engine.pose.positions_3d import positions_in_metres
 from pose_estimation_ros.engine.poses import TRACK_LOST, JointEstimates, Poses
 from pose_estimation_ros.engine.tracking.smoothing import Smoother
 from pose_estimation_ros.engine.tracking.tracker import Tracker
 from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
+from pose_estimation_ros.settings import PipelineOptions
 
 # A new track needs this share of `min_pose_score` as its score, the detector's times the joints'.
 NEW_TRACK_SCORE = 0.75

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines.camera_session import CameraSession
 from pose_estimation_ros.engine.pipelines.models import Models
-from pose_estimation_ros.engine.pipelines.options import PipelineOptions
 from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
 from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
 from pose_estimation_ros.engine.types import Frame, PoseResult
-
-
-@dataclass(slots=True)
-class HybridOptions:
-    """What is asked for. With `follow_scene` the number of persons seen decides instead.
-
-    V4 as soon as the detector sees two persons; V3 again once there was at most one for `calm_s`,
-    so that somebody passing by does not switch it to and fro.
-    """
-
-    follow_scene: bool = True
-    max_persons: int = 1
-    latency_critical: bool = True
-    calm_s: float = 3.0
+from pose_estimation_ros.settings import HybridOptions, PipelineOptions
 
 
 class HybridPipeline:

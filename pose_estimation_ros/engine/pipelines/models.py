@@ -14,15 +14,11 @@ from pose_estimation_ros.engine.execution.daemon_executor import DaemonExecutor
 from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus, FallbackChain
 from pose_estimation_ros.engine.execution.memory import return_free_memory
 from pose_estimation_ros.engine.execution.worker_pool import LAST_JOBS_S, WorkerPool
-from pose_estimation_ros.engine.pipelines.options import PipelineOptions
-from pose_estimation_ros.engine.pose.pose_cache import (
-    EstimatedJoints,
-    PoseCache,
-    PoseCacheOptions,
-)
+from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCache
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.types import Detections, Frame
+from pose_estimation_ros.settings import PipelineOptions, PoseCacheOptions
 
 
 @dataclass

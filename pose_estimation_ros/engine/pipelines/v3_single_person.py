@@ -20,10 +20,10 @@ from pose_estimation_ros.engine.execution.stopwatch import Stopwatch
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.pipelines.camera_session import NO_BOXES, CameraSession
 from pose_estimation_ros.engine.pipelines.models import Models
-from pose_estimation_ros.engine.pipelines.options import PipelineOptions
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints
 from pose_estimation_ros.engine.poses import JointEstimates
 from pose_estimation_ros.engine.types import Detections, Frame, Image, PoseResult, StageTimes
+from pose_estimation_ros.settings import PipelineOptions
 
 _SAME_PERSON_IOU = 0.2
 _CHECKS_MISSED = 2  # in a row, before the person is given up

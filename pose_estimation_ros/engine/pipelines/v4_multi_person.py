@@ -12,9 +12,9 @@ from pose_estimation_ros.engine.detection.box_propagation import BoxPropagator
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines.camera_session import CameraSession
 from pose_estimation_ros.engine.pipelines.models import Models
-from pose_estimation_ros.engine.pipelines.options import PipelineOptions
 from pose_estimation_ros.engine.poses import Poses
 from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
+from pose_estimation_ros.settings import PipelineOptions
 
 
 class V4Pipeline:

@@ -21,19 +21,13 @@ from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.poses import JointEstimates
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Image
+from pose_estimation_ros.settings import PoseCacheOptions
 
 _SIDE = 64  # samples a side of the crop that is compared
 _BLOCK = 8
 _NOISE = 3.0  # largest mean difference of a block of samples, grey levels
 _SPECK = 24  # largest difference of one sample: an edge that moved by a pixel makes more
 _SAME_BOX = 0.02  # of the box's longer side
-
-
-@dataclass(slots=True)
-class PoseCacheOptions:
-    """`cache_size` is the number of poses that are remembered; 0 estimates every pose anew."""
-
-    cache_size: int = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,12 @@
 """Inference runtimes (ONNX Runtime, OpenVINO, LiteRT, PyTorch) behind one protocol, `Runtime`."""
 
 from pose_estimation_ros.engine.runtimes.loader import (
-    PRECISIONS,
-    RUNTIMES,
     load_runtime,
     runtimes_for,
 )
 from pose_estimation_ros.engine.runtimes.runtime import Cores, Runtime, TensorSpec
 
 __all__ = [
-    "PRECISIONS",
-    "RUNTIMES",
     "Cores",
     "Runtime",
     "TensorSpec",

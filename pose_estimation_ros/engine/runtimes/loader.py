@@ -7,18 +7,8 @@ from pathlib import Path
 
 from pose_estimation_ros.engine.runtimes.runtime import Cores, Runtime, check_file
 from pose_estimation_ros.errors import ConfigError, ModelError
+from pose_estimation_ros.settings import PRECISIONS, RUNTIMES
 
-RUNTIMES = (
-    "auto",
-    "onnxruntime",
-    "onnxruntime-cuda",
-    "onnxruntime-tensorrt",
-    "onnxruntime-openvino",
-    "openvino",
-    "tflite",
-    "torch",
-)
-PRECISIONS = ("f32", "bf16", "auto")
 _ONNX = tuple(name for name in RUNTIMES if name.startswith("onnxruntime"))
 # The runtimes that read files of a kind; "auto" takes the first where none is installed.
 _READERS = {

@@ -12,16 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray, IntArray
-
-
-@dataclass(slots=True)
-class SmoothingOptions:
-    """`beta` is in 1 / (box heights); speed in box heights a second, so distance plays no part."""
-
-    enabled: bool = False
-    min_cutoff_hz: float = 1.5
-    beta: float = 3.0
-    speed_cutoff_hz: float = 1.0
+from pose_estimation_ros.settings import SmoothingOptions
 
 
 @dataclass(slots=True)

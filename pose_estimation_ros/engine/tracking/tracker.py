@@ -9,16 +9,7 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray, IntArray
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.poses import TRACK_NEW, TRACK_TRACKED
-
-
-@dataclass(slots=True)
-class TrackingOptions:
-    """`reentry_s` is how long a person may be out of sight and keep the identity."""
-
-    enabled: bool = True
-    reentry_s: float = 2.0
-    min_similarity: float = 0.2
-
+from pose_estimation_ros.settings import TrackingOptions
 
 _LONGEST_PREDICTION_S = 0.5
 _VELOCITY_WEIGHT = 0.3  # of the newest measurement

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
-from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.letterbox import Letterbox
@@ -26,6 +25,7 @@ from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 from pose_estimation_ros.io.atomic_file import atomic_write, check_disk_space
 from pose_estimation_ros.model_zoo.conversion.exporters import tool_versions
 from pose_estimation_ros.model_zoo.provenance import sha256_of, write_provenance
+from pose_estimation_ros.settings import DetectorOptions
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ import weakref
 from collections.abc import Callable
 
 from pose_estimation_ros.engine.execution.memory import resident_mb, return_free_memory
-from pose_estimation_ros.engine.pipelines import Models, PipelineOptions
+from pose_estimation_ros.engine.pipelines import Models
+from pose_estimation_ros.settings import PipelineOptions
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 3.0  # from one step to the next, so that its effect shows

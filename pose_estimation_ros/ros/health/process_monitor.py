@@ -9,9 +9,10 @@ import psutil
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from pose_estimation_ros.engine.execution.gpu import Gpu
-from pose_estimation_ros.engine.pipelines import Models, PipelineOptions
+from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.ros.health.memory_budget import MemoryBudget
 from pose_estimation_ros.ros.health.status_report import STALE, WARN, Report
+from pose_estimation_ros.settings import PipelineOptions
 
 
 class ProcessMonitor:

@@ -21,6 +21,7 @@ from pose_estimation_ros.engine.drawing import draw_poses, track_colour
 from pose_estimation_ros.engine.skeletons import skeleton_named
 from pose_estimation_ros.engine.types import Image, PoseResult
 from pose_estimation_ros.ros.outputs.foreign_messages import AnnotationMessages, DetectionMessages
+from pose_estimation_ros.settings import CameraTopics
 
 _LIFETIME = Duration(nanosec=500_000_000)
 _BONE_WIDTH_M = 0.03
@@ -30,19 +31,22 @@ _JPEG_QUALITY = 80
 class Visuals:
     """The publishers of one camera's pictures.
 
-    `foreign` are those in the messages of other packages. One whose package is not installed is
-    left out, with one line in the log; `missing` says which, and what to do.
+    Those in the messages of other packages are published where the settings ask for them. One
+    whose package is not installed is left out, with one line in the log; `missing` says which,
+    and what to do.
     """
 
-    def __init__(self, node: Node, prefix: str, qos: QoSProfile, foreign: list[type]) -> None:
+    def __init__(self, node: Node, prefix: str, qos: QoSProfile, topics: CameraTopics) -> None:
         self.missing: list[str] = []
         self._node, self._qos, self._prefix = node, qos, prefix
         self._raw = self._open(ImageMsg, "image_annotated")
         self._jpeg = self._open(CompressedImage, "image_annotated/compressed")
         self._markers = self._open(MarkerArray, "markers")
         self._foreign: list[tuple[Any, Any]] = []
-        for kind in foreign:
-            self._add_foreign(kind)
+        if topics.publish_detections:
+            self._add_foreign(DetectionMessages)
+        if topics.publish_annotations:
+            self._add_foreign(AnnotationMessages)
 
     def _open(self, kind: Any, topic: str) -> Any:
         return self._node.create_publisher(kind, self._prefix + topic, self._qos)

@@ -7,10 +7,10 @@ import pytest
 
 from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.detection.decoders import STRIDES, choose_detector_head
-from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.detection.suppression import suppress
 from pose_estimation_ros.engine.preprocessing import IMAGENET, RAW_BGR, UNIT, Normalisation
 from pose_estimation_ros.errors import ModelError
+from pose_estimation_ros.settings import DetectorOptions
 
 SIDE = 320
 UINT8 = np.dtype(np.uint8)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.detection.suppression import suppress
+from pose_estimation_ros.settings import DetectorOptions
 
 
 def test_overlapping_boxes_become_one_and_the_best_come_first() -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.engine.arrays import AnyArray
-from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
 from pose_estimation_ros.engine.types import Image
+from pose_estimation_ros.settings import DetectorOptions
 
 SIDE = 320
 

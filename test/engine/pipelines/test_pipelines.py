@@ -11,16 +11,13 @@ from pose_estimation_ros.engine import (
     CancelledError,
     CancelToken,
     Frame,
-    HybridOptions,
     HybridPipeline,
     Image,
     Models,
-    PipelineOptions,
     PoseResult,
     V3Pipeline,
     V4Pipeline,
 )
-from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.pipelines import CameraSession
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints
@@ -35,6 +32,7 @@ from pose_estimation_ros.engine.poses import (
 )
 from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.types import Detections, StageTimes
+from pose_estimation_ros.settings import DetectorOptions, HybridOptions, PipelineOptions
 
 WALL = np.full((540, 960, 3), 180, np.uint8)
 

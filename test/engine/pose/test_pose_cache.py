@@ -6,17 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_estimation_ros.engine import (
-    Frame,
-    Image,
-    Models,
-    PipelineOptions,
-    V3Pipeline,
-    V4Pipeline,
-)
-from pose_estimation_ros.engine.pose.pose_cache import PoseCache, PoseCacheOptions
+from pose_estimation_ros.engine import Frame, Image, Models, V3Pipeline, V4Pipeline
+from pose_estimation_ros.engine.pose.pose_cache import PoseCache
 from pose_estimation_ros.engine.poses import JointEstimates
 from pose_estimation_ros.engine.types import PoseResult
+from pose_estimation_ros.settings import PipelineOptions, PoseCacheOptions
 
 ENLARGE = 1.25
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.engine.runtimes import (
-    RUNTIMES,
     Cores,
     Runtime,
     load_runtime,
@@ -23,6 +22,7 @@ from pose_estimation_ros.engine.runtimes.onnx_runtime import OnnxRuntime
 from pose_estimation_ros.engine.runtimes.openvino_runtime import OpenVinoRuntime
 from pose_estimation_ros.engine.runtimes.runtime import blank_inputs
 from pose_estimation_ros.errors import ConfigError, ModelError, RuntimeMissingError
+from pose_estimation_ros.settings import RUNTIMES
 
 onnx = pytest.importorskip("onnx", reason="the small models are made with onnx")
 

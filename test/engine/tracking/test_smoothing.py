@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pose_estimation_ros.engine.tracking.smoothing import Smoother, SmoothingOptions
+from pose_estimation_ros.engine.tracking.smoothing import Smoother
+from pose_estimation_ros.settings import SmoothingOptions
 
 
 def _smooth(points: np.ndarray, options: SmoothingOptions, fps: float = 30.0) -> np.ndarray:

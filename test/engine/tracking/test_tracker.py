@@ -1,7 +1,8 @@
 import numpy as np
 
 from pose_estimation_ros.engine.poses import TRACK_NEW, TRACK_TRACKED
-from pose_estimation_ros.engine.tracking.tracker import Tracker, TrackingOptions
+from pose_estimation_ros.engine.tracking.tracker import Tracker
+from pose_estimation_ros.settings import TrackingOptions
 
 
 def _boxes(*centres: float) -> np.ndarray:

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.cli.main import main
-from pose_estimation_ros.engine.detection.detector import DetectorOptions
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.runtimes import load_runtime
 from pose_estimation_ros.engine.types import Image
@@ -25,6 +24,7 @@ from pose_estimation_ros.model_zoo.conversion import exporters as export
 from pose_estimation_ros.model_zoo.conversion.convert import convert, is_current
 from pose_estimation_ros.model_zoo.conversion.parity import sample_image
 from pose_estimation_ros.model_zoo.provenance import read_provenance
+from pose_estimation_ros.settings import DetectorOptions
 
 pytest.importorskip("torch", reason="conversions need torch")
 pytest.importorskip("onnx", reason="conversions need onnx")

@@ -1,0 +1,141 @@
+"""How a setting is declared: a dataclass field that carries all that is to be known about it.
+
+The node's parameters, the flags of the command line and the tables in the documents are made from
+`settings_of`, so that a setting is written down once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, TypeVar
+
+from pose_estimation_ros.errors import ConfigError
+
+T = TypeVar("T")
+
+_KEY = "setting"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: the ROS parameter's.
+        default: its type is that of all values.
+        help: what it does, in a sentence.
+        live: whether it may change while the node runs; the others need a restart.
+        low, high: the range of a number, both included; None where there is none.
+        choices: the texts that are allowed; empty where any is.
+        flag: of the command line, such as "--threads"; empty where it offers none.
+        path: the attributes that lead to the value, from the dataclass that was asked.
+    """
+
+    name: str
+    default: Any
+    help: str
+    live: bool
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+    flag: str
+    path: tuple[str, ...]
+
+    def refusal(self, value: Any, label: str) -> str:
+        """Why a value of the right type is not allowed, for a person; empty where it is.
+
+        `label` is what the person calls the setting.
+        """
+        if self.choices and value not in self.choices:
+            return f"{label}: '{value}' is unknown: choose one of {', '.join(self.choices)}"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"{label}: {value} is not a finite number"
+        if self.low is not None and self.high is not None and not self.low <= value <= self.high:
+            return f"{label}: {value:g} is not from {self.low:g} to {self.high:g}"
+        return ""
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    name: str = "",
+    live: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    flag: bool | str = False,
+) -> Any:
+    """A dataclass field that is a setting; see `Setting`.
+
+    Args:
+        default: as in `Setting`, and so on.
+        help: a sentence.
+        name: where the parameter is not called as the field.
+        live: as in `Setting`.
+        low: likewise.
+        high: likewise.
+        choices: likewise.
+        flag: True for a flag named after the parameter, or the flag.
+    """
+    about = {
+        "name": name,
+        "help": help,
+        "live": live,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "flag": flag,
+    }
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=default.copy, metadata={_KEY: about})
+    return dataclasses.field(default=default, metadata={_KEY: about})
+
+
+def settings_of(kind: type, path: tuple[str, ...] = ()) -> Iterator[Setting]:
+    """Every setting of a dataclass and of the dataclasses in it, in the order of declaration."""
+    for field in dataclasses.fields(kind):
+        here = (*path, field.name)
+        if _KEY in field.metadata:
+            about = dict(field.metadata[_KEY])
+            about["name"] = about["name"] or field.name
+            if about["flag"] is True:
+                about["flag"] = f"--{about['name'].replace('_', '-')}"
+            about["flag"] = about["flag"] or ""
+            yield Setting(default=_default(field), path=here, **about)
+        elif isinstance(field.default_factory, type) and dataclasses.is_dataclass(
+            field.default_factory
+        ):
+            yield from settings_of(field.default_factory, here)
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    assert field.default_factory is not dataclasses.MISSING
+    return field.default_factory()
+
+
+def apply(target: object, values: Mapping[str, Any], live_only: bool = False) -> None:
+    """Writes the values, by name, into a dataclass and those in it; other names are left out."""
+    for one in settings_of(type(target)):
+        if one.name in values and (one.live or not live_only):
+            owner = reduce(getattr, one.path[:-1], target)
+            value = values[one.name]
+            setattr(owner, one.path[-1], list(value) if isinstance(value, list) else value)
+
+
+def check(target: object) -> None:
+    """Checks the values in a dataclass and those in it.
+
+    Raises:
+        ConfigError: one is out of range, or none of those allowed.
+    """
+    for one in settings_of(type(target)):
+        reason = one.refusal(reduce(getattr, one.path, target), one.path[-1])
+        if reason:
+            raise ConfigError(reason)

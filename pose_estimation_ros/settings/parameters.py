@@ -1,0 +1,276 @@
+"""Every setting of the package, declared once.
+
+To add one, add a field here and read it where it is used. The node's parameter with description,
+range and live update, the command line's flag (`flag=True`) and the table in the documents follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from pose_estimation_ros.settings.declaration import check, setting
+
+PIPELINES = ("v3", "v4", "hybrid")
+RUNTIMES = (
+    "auto",
+    "onnxruntime",
+    "onnxruntime-cuda",
+    "onnxruntime-tensorrt",
+    "onnxruntime-openvino",
+    "openvino",
+    "tflite",
+    "torch",
+)
+PRECISIONS = ("f32", "bf16", "auto")
+# Twice the pixels of 8K video. Beyond it an image is taken for a mistake or an attack.
+MAX_IMAGE_PIXELS = 66_355_200
+
+live = partial(setting, live=True)
+
+
+@dataclass(slots=True)
+class EngineConfig:
+    """Models, runtimes and threads: what cannot change while the engine runs."""
+
+    pipeline: str = setting(
+        "v4",
+        "Pipeline: v3 (one person), v4 (many) or hybrid.",
+        choices=PIPELINES,
+        flag=True,
+    )
+    model_path: str = setting(
+        "", "Pose model: a file or a name of the manifest; empty: embedded.", flag=True
+    )
+    yolo_model: str = setting(
+        "", "Person detector: a file or a name of the manifest; empty: embedded.", flag=True
+    )
+    fallback_models: list[str] = setting(
+        [], "Models to try, in order, when the ones above fail.", flag=True
+    )
+    runtime: str = setting("auto", "Runtime for ONNX models.", choices=RUNTIMES, flag=True)
+    rootnet_model: str = setting(
+        "", "RootNet model for the distance of persons; empty: by box size."
+    )
+    precision: str = setting(
+        "f32", "Arithmetic of OpenVINO models.", choices=PRECISIONS, flag=True
+    )
+    int8: bool = setting(
+        True,
+        "Embedded models in int8 where this processor computes that faster.",
+        flag="--no-int8",
+    )
+    call_timeout_s: float = setting(
+        10.0,
+        "Seconds after which a model's call counts as failed; 0: never.",
+        name="call_timeout",
+        low=0.0,
+        high=3600.0,
+    )
+    enable_letterbox: bool = setting(True, "Keep the image's proportions for the detector.")
+    detector_size: int = setting(
+        320,
+        "Longer side of the detector's input in px, where it is free.",
+        low=64,
+        high=2048,
+    )
+    enable_threading: bool = setting(True, "Spread persons over a pool of workers (v4).")
+    num_workers: int = setting(
+        0,
+        "Workers; 0: as many as pay off. Workers x threads <= cores.",
+        low=0,
+        high=64,
+        flag=True,
+    )
+    threads: int = setting(
+        0, "Cores to use at most; 0: all that this process may use.", low=0, high=256, flag=True
+    )
+
+    def check(self) -> None:
+        """Raises ConfigError where a value is out of range or none of those allowed."""
+        check(self)
+
+
+@dataclass(slots=True)
+class CameraTopics:
+    """What every camera listens to and publishes.
+
+    With `every_frame` nothing is replaced by newer images: they wait in the middleware, which
+    holds the publisher back, and are answered in order, as a bag's should be.
+    """
+
+    compressed: bool = setting(False, "Subscribe to image/compressed instead of image.")
+    use_depth: bool = setting(False, "Subscribe to depth, an aligned depth image, for positions.")
+    every_frame: bool = setting(
+        False,
+        "Answer every image in order, however late, as for a bag; two runs give the same.",
+    )
+    publish_tf: bool = setting(
+        False, "Publish a TF frame for every joint of every tracked person."
+    )
+    publish_detections: bool = setting(
+        False, "Publish boxes as vision_msgs/Detection2DArray, too."
+    )
+    publish_annotations: bool = setting(False, "Publish foxglove_msgs/ImageAnnotations, too.")
+
+
+@dataclass(slots=True)
+class DetectorOptions:
+    """When a detection counts."""
+
+    confidence_threshold: float = live(
+        0.3, "Least score of a detected person.", low=0.0, high=1.0, flag=True
+    )
+    iou_threshold: float = live(
+        0.45, "Overlap from which two detections are one person.", low=0.0, high=1.0, flag=True
+    )
+    max_persons: int = live(
+        32, "Most persons answered for in an image, best first.", low=1, high=256
+    )
+
+
+@dataclass(slots=True)
+class TrackingOptions:
+    """Identities. `min_similarity` is the least overlap of a box with a track's prediction."""
+
+    enabled: bool = live(True, "Give persons identities that hold.", name="enable_tracking")
+    reentry_s: float = live(
+        2.0,
+        "Seconds out of sight after which an identity ends.",
+        name="reentry_time",
+        low=0.0,
+        high=3600.0,
+    )
+    min_similarity: float = 0.2
+
+
+@dataclass(slots=True)
+class PoseCacheOptions:
+    """Poses of persons whose pixels did not change."""
+
+    cache_size: int = live(
+        50,
+        "Poses remembered, to be used again while a person's pixels stay the same; 0: none.",
+        low=0,
+        high=1000,
+    )
+
+
+@dataclass(slots=True)
+class SmoothingOptions:
+    """The One-Euro filter of the joints.
+
+    `beta` is in 1 / (box heights); speed in box heights a second, so distance plays no part.
+    """
+
+    enabled: bool = live(
+        False,
+        "Smooth joints (One-Euro filter); costs some latency.",
+        name="enable_smoothing",
+        flag="--smoothing",
+    )
+    min_cutoff_hz: float = live(
+        1.5,
+        "Cutoff at rest, Hz: lower is smoother and later.",
+        name="smoothing_min_cutoff",
+        low=0.01,
+        high=100.0,
+    )
+    beta: float = live(
+        3.0,
+        "Cutoff gained a body height per second of speed, Hz.",
+        name="smoothing_beta",
+        low=0.0,
+        high=1000.0,
+    )
+    speed_cutoff_hz: float = 1.0
+
+
+@dataclass(slots=True)
+class PipelineOptions:
+    """What may change while the pipelines run; every part reads it anew for each frame."""
+
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
+    min_pose_score: float = live(
+        0.2,
+        "Least mean joint score of a person; a new track also needs a `score` of 0.75 of it.",
+        low=0.0,
+        high=1.0,
+        flag=True,
+    )
+    detect_every: int = live(
+        10, "v3: frames from one run of the detector to the next.", low=1, high=1000
+    )
+    detect_every_many: int = live(
+        1,
+        "v4: likewise; above 1, newcomers wait that long, and boxes follow the poses in between.",
+        low=1,
+        high=1000,
+    )
+    tracking: TrackingOptions = field(default_factory=TrackingOptions)
+    report_lost: bool = live(False, "List persons out of sight, LOST and without joints, too.")
+    pose_cache: PoseCacheOptions = field(default_factory=PoseCacheOptions)
+    smoothing: SmoothingOptions = field(default_factory=SmoothingOptions)
+
+
+@dataclass(slots=True)
+class HybridOptions:
+    """When hybrid takes V3 and when V4.
+
+    With `follow_scene` it takes V4 as soon as the detector sees two persons, and V3 again once
+    there was at most one for `calm_s`, so that somebody passing by does not switch it to and fro.
+    """
+
+    follow_scene: bool = live(
+        True, "hybrid: switch by the number of persons seen.", name="hybrid_follow_scene"
+    )
+    max_persons: int = live(
+        1,
+        "hybrid, when not following: persons asked for.",
+        name="hybrid_max_persons",
+        low=1,
+        high=256,
+    )
+    latency_critical: bool = live(
+        True, "hybrid, when not following: v3 if one is asked for.", name="hybrid_latency_critical"
+    )
+    calm_s: float = 3.0
+
+
+@dataclass(slots=True)
+class NodeOptions:
+    """What concerns the node as a whole."""
+
+    cameras: list[str] = setting(
+        [], "Names of several cameras; each has its topics under its name."
+    )
+    autostart: bool = setting(True, "Configure and activate when the node starts.")
+    target_fps: float = live(
+        0.0,
+        "Most frames answered a second and camera; 0: no limit.",
+        low=0.0,
+        high=1000.0,
+    )
+    max_image_pixels: int = live(
+        MAX_IMAGE_PIXELS,
+        "Pixels of the largest image taken, checked before it is decoded.",
+        low=1,
+        high=1_000_000_000,
+    )
+    max_memory_mb: float = live(
+        0.0,
+        "Memory budget: over it the node warns, and gives up cache and workers; 0: none.",
+        low=0.0,
+        high=1e6,
+    )
+
+
+@dataclass(slots=True)
+class Settings:
+    """Everything that a node, a command or a program can be told."""
+
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    topics: CameraTopics = field(default_factory=CameraTopics)
+    node: NodeOptions = field(default_factory=NodeOptions)
+    pipeline: PipelineOptions = field(default_factory=PipelineOptions)
+    hybrid: HybridOptions = field(default_factory=HybridOptions)

@@ -1,4 +1,4 @@
-"""Every fault is answered by another rung within a frame, and docs/faults.md says how."""
+"""Every fault is answered by another model within a frame, and docs/faults.md says how."""
 
 from __future__ import annotations
 

@@ -1,0 +1,77 @@
+"""A candidate does not change; its state keeps the model, the last failure and the next try."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import pytest
+
+from pose_estimation_ros.engine.execution.candidate import (
+    FIRST_RETRY_S,
+    LONGEST_RETRY_S,
+    Candidate,
+    CandidateState,
+)
+from pose_estimation_ros.errors import ModelError
+
+
+def test_a_candidate_is_immutable() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Candidate.of("a", str).name = "b"
+
+
+def test_a_model_is_loaded_once_by_many_threads() -> None:
+    loads: list[bool] = []
+    go = threading.Event()
+
+    def load(*, urgent: bool) -> object:
+        loads.append(urgent)
+        go.wait(10)
+        return object()
+
+    state = CandidateState(Candidate("a", load))
+    models: list[object] = []
+    threads = [
+        threading.Thread(target=lambda: models.append(state.load(urgent=True))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert loads == [True]
+    assert len(models) == 4 and len(set(map(id, models))) == 1
+
+
+def test_failures_in_a_row_double_the_time_to_the_next_try() -> None:
+    state = CandidateState(Candidate.of("a", str))
+    assert not state.retry_due(1e9), "it has not failed"
+    state.load(urgent=False)
+    waits = []
+    for _ in range(7):
+        state.record_failure(ModelError("gone"), now_s=100.0)
+        waits.append(state.retry_after_s)
+    assert waits == [10, 20, 40, 80, 160, LONGEST_RETRY_S, LONGEST_RETRY_S]
+    assert state.model is None, "a broken model is not kept"
+    assert not state.retry_due(100.0 + LONGEST_RETRY_S - 1)
+    assert state.retry_due(100.0 + LONGEST_RETRY_S)
+    state.record_success()
+    assert not state.failed
+    state.record_failure(ModelError("gone"), now_s=0.0)
+    assert state.retry_after_s == FIRST_RETRY_S
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ModelError("two\n lines"), "two lines"),
+        (ValueError("bad"), "ValueError: bad; get or convert the model again if this stays"),
+        (KeyError(), "KeyError"),
+        (ModelError("x" * 999), "x" * 300),
+    ],
+)
+def test_the_reason_is_one_line(error: Exception, reason: str) -> None:
+    state = CandidateState(Candidate.of("a", str))
+    state.record_failure(error, now_s=0.0)
+    assert state.reason == reason

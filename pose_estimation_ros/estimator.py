@@ -21,7 +21,7 @@ from pose_estimation_ros.engine.types import Frame, Image, PoseResult
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.io.video import CameraSource, ImagesSource, open_frames
-from pose_estimation_ros.model_zoo.engine_builder import build_models
+from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import EngineConfig, HybridOptions, PipelineOptions
 
 

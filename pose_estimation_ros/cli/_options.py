@@ -8,7 +8,7 @@ from typing import Any
 
 from pose_estimation_ros.engine.pipelines import Models, Pipeline, build_pipeline
 from pose_estimation_ros.errors import ConfigError, InputError
-from pose_estimation_ros.model_zoo.engine_builder import build_models
+from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.model_zoo.manifest import require_model
 from pose_estimation_ros.settings import (
     EngineConfig,

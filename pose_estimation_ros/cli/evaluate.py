@@ -40,7 +40,7 @@ from pose_estimation_ros.evaluation.coco_files import read_annotations, read_jso
 from pose_estimation_ros.evaluation.mpjpe import evaluate_3d, has_3d, table_3d
 from pose_estimation_ros.evaluation.report.case_pictures import draw_cases
 from pose_estimation_ros.evaluation.report.tables import table
-from pose_estimation_ros.model_zoo.engine_builder import build_models
+from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import PipelineOptions
 
 _LOWEST = 0.02  # score of the detections that count for their AP

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pose_estimation_ros.model_zoo.engine_builder import build_models
 from pose_estimation_ros.model_zoo.manifest import (
     Manifest,
     ModelEntry,
     packaged_manifest,
     resolve_model,
 )
+from pose_estimation_ros.model_zoo.model_chains import build_models
 from pose_estimation_ros.settings import EngineConfig
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ from std_srvs.srv import SetBool, Trigger
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.mailbox import Mailboxes
 from pose_estimation_ros.engine.execution.memory import return_free_memory
+from pose_estimation_ros.engine.execution.worker_pool import worker_layout
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
 from pose_estimation_ros.errors import PoseEstimationError
-from pose_estimation_ros.model_zoo.engine_builder import build_models, worker_layout
+from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.ros import parameters
 from pose_estimation_ros.ros.camera import Camera, Job
 from pose_estimation_ros.ros.health.process_monitor import ProcessMonitor

@@ -19,12 +19,12 @@ from model_faults import FaultyRuntime, explode, nan
 
 from pose_estimation_ros.engine.execution import candidate
 from pose_estimation_ros.errors import ModelError
-from pose_estimation_ros.model_zoo import engine_builder
+from pose_estimation_ros.model_zoo import model_chains
 from pose_estimation_ros.ros.main import main
 
 _CONTROL = Path(os.environ["FAULTS"])
 _CALLS = itertools.count(1)
-_load = engine_builder.load_runtime
+_load = model_chains.load_runtime
 
 
 def _misbehave(outputs: list[Any]) -> list[Any]:
@@ -45,7 +45,7 @@ def _faulty(path: Path, *more: Any, **options: Any) -> Any:
     return FaultyRuntime(loaded, _misbehave) if path.name.startswith("first_") else loaded
 
 
-engine_builder.load_runtime = _faulty
+model_chains.load_runtime = _faulty
 if "RETRY_S" in os.environ:
     candidate.FIRST_RETRY_S = float(os.environ["RETRY_S"])
 sys.exit(main())

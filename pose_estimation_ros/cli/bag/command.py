@@ -30,7 +30,7 @@ from pose_estimation_ros.io.bags.salvage import BagMessage
 from pose_estimation_ros.io.bags.writer import POSE_ARRAY, STORAGES, BagWriter, typestore
 from pose_estimation_ros.io.image_messages import to_camera, to_image, to_image_compressed
 from pose_estimation_ros.io.prefetch import prefetched
-from pose_estimation_ros.model_zoo.engine_builder import build_models
+from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import EngineConfig
 
 IMAGE = "sensor_msgs/msg/Image"

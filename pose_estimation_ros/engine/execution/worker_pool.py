@@ -1,8 +1,9 @@
-"""A pool of threads over which a frame's crops are spread."""
+"""A pool of worker threads over which a frame's crops are spread, and its size."""
 
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,11 +12,29 @@ from typing import TypeVar
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.daemon_executor import DaemonExecutor
+from pose_estimation_ros.settings import EngineConfig
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+_MOST_WORKERS = 4  # however many cores there are
 LAST_JOBS_S = 2.0  # how long closing waits; reached only if a job hangs
+
+
+def worker_layout(config: EngineConfig) -> tuple[int, int]:
+    """The number of workers and of threads for each, whose product stays within the cores.
+
+    One person cannot be split, so V3 gives one worker all cores. Many persons can, and are done
+    sooner by single-threaded workers, which do not wait for each other.
+    """
+    cores = len(os.sched_getaffinity(0))
+    threads = min(config.threads, cores) if config.threads > 0 else cores
+    if not config.enable_threading or config.pipeline == "v3":
+        workers = 1
+    else:
+        workers = config.num_workers if config.num_workers > 0 else min(threads, _MOST_WORKERS)
+    workers = min(workers, threads)
+    return workers, threads // workers
 
 
 def chunk_sizes(items: int, workers: int, largest: int) -> list[int]:

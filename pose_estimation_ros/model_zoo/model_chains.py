@@ -1,8 +1,7 @@
-"""Builds the fallback chains of models that a configuration asks for."""
+"""The fallback chains of detectors, pose models and root depth that a configuration asks for."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +13,7 @@ from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.execution.candidate import Candidate
 from pose_estimation_ros.engine.execution.cpu_features import computes_int8_fast
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
-from pose_estimation_ros.engine.execution.worker_pool import WorkerPool
+from pose_estimation_ros.engine.execution.worker_pool import WorkerPool, worker_layout
 from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth, RootNet
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
@@ -27,24 +26,6 @@ from pose_estimation_ros.engine.runtimes import (
 from pose_estimation_ros.model_zoo.candidates import candidates_for, task_of
 from pose_estimation_ros.model_zoo.manifest import embedded_int8, resolve_model
 from pose_estimation_ros.settings import EngineConfig
-
-_MOST_WORKERS = 4  # of those that the cores would allow
-
-
-def worker_layout(config: EngineConfig) -> tuple[int, int]:
-    """Workers and threads of each, whose product stays within the cores.
-
-    One person cannot be shared out, so V3 gives one worker all cores; many persons can, and are
-    done sooner by single-threaded workers, which wait for nobody.
-    """
-    cores = len(os.sched_getaffinity(0))
-    threads = min(config.threads, cores) if config.threads > 0 else cores
-    if not config.enable_threading or config.pipeline == "v3":
-        workers = 1
-    else:
-        workers = config.num_workers if config.num_workers > 0 else min(threads, _MOST_WORKERS)
-    workers = min(workers, threads)
-    return workers, threads // workers
 
 
 class ModelLoaders:

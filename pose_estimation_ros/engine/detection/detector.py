@@ -1,4 +1,4 @@
-"""The protocol of all detectors, and their options."""
+"""The protocol of all detectors; their options are in settings."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a person's box to joints."""
+"""Pose estimation of detected persons: from boxes to joints and their positions in metres."""

@@ -23,7 +23,9 @@ class BoxPropagator:
 
     def __init__(self, box: AnyArray, xy: AnyArray, scores: AnyArray) -> None:
         """Starts from a detected box (4,) px and the joints (k, 2), (k,) estimated in it."""
-        self._box, self._xy = np.array(box), np.array(xy)
+        # In float64, whose rounding is lost in the float32 that comes out: joints that stay give
+        # exactly the same box, and so the same crop and the same joints again.
+        self._box, self._xy = np.asarray(box, np.float64), np.asarray(xy, np.float64)
         self._confident = scores >= _CONFIDENT * scores.max()
         self._last = self._box
 
@@ -32,7 +34,7 @@ class BoxPropagator:
         common = self._confident & (scores >= _CONFIDENT * scores.max())
         if common.sum() < _FEWEST_JOINTS:
             return self._last.astype(np.float32)
-        then, now = self._xy[common], xy[common]
+        then, now = self._xy[common], np.asarray(xy, np.float64)[common]
         centre_then, centre_now = then.mean(axis=0), now.mean(axis=0)
         spread_then = np.linalg.norm(then - centre_then, axis=1).mean()
         spread_now = np.linalg.norm(now - centre_now, axis=1).mean()

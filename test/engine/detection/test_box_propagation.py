@@ -23,3 +23,15 @@ def test_a_propagated_box_moves_and_grows_with_the_joints() -> None:
     wild = propagator.update(joints * 3, scores)  # no person triples from frame to frame
     assert wild[2] - wild[0] <= 1.16 * (grown[2] - grown[0])
     np.testing.assert_array_equal(propagator.update(joints, np.eye(17)[0]), wild)
+
+
+def test_joints_that_stay_keep_the_very_same_box() -> None:
+    """Another crop by a rounding is another pose where a quantised network is unsure."""
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        box = rng.uniform(0, 600, 4).astype(np.float32)
+        box[2:] += box[:2] + 20
+        xy, scores = rng.uniform(0, 600, (17, 2)).astype(np.float32), np.full(17, 0.8, np.float32)
+        propagator = BoxPropagator(box, xy, scores)
+        for _ in range(3):
+            np.testing.assert_array_equal(propagator.update(xy, scores), box)

@@ -19,8 +19,10 @@ from pose_estimation_ros.engine.poses import Poses
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Frame, Image, PoseResult
 from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.capture import CameraSource
+from pose_estimation_ros.io.images import ImagesSource
 from pose_estimation_ros.io.prefetch import prefetched
-from pose_estimation_ros.io.video import CameraSource, ImagesSource, open_frames
+from pose_estimation_ros.io.sources import open_frames
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import EngineConfig, HybridOptions, PipelineOptions
 

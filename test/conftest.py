@@ -43,7 +43,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def scene_frames() -> list:
     """Half a second of the bundled scene: three persons, BGR."""
-    from pose_estimation_ros.cli.demo.scene import SceneSource
+    from pose_estimation_ros.io.demo_scene import SceneSource
 
     return list(SceneSource(seconds=0.5).frames())
 

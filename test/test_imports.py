@@ -17,7 +17,7 @@ HEAVY = ("rclpy", "torch", "openvino", "ultralytics", "matplotlib", "skimage", "
     [
         "pose_estimation_ros.engine",
         "pose_estimation_ros.model_zoo",
-        "pose_estimation_ros.engine, pose_estimation_ros.cli.video",
+        "pose_estimation_ros.engine, pose_estimation_ros.cli.video.command",
     ],
 )
 def test_the_engine_brings_in_neither_ros_nor_heavy_libraries(modules: str) -> None:

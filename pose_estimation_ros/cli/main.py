@@ -9,24 +9,35 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import Protocol
 
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.resources import version
 
-# Name -> what it does. Each is a module of this folder with add_arguments(parser) and
-# run(args) -> exit code; only the module of the command in use is imported.
+
+class Command(Protocol):
+    """What the module of a command offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Adds its arguments."""
+        ...
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Does the work; the exit code."""
+        ...
+
+
+# Name -> its module in this folder, and what it does. Only the one that is called is imported.
 COMMANDS = {
-    "demo": "run the node on a moving scene or a video and show what comes out",
-    "video": "estimate the poses in a video, images, a camera or a stream",
-    "bag": "estimate the poses in recorded bags",
-    "bench": "measure speed and memory on this machine",
-    "evaluate": "measure the accuracy on annotated images",
-    "compare": "compare the pipelines on a video or bag, and recommend one",
-    "models": "list the models and check their files",
-    "doctor": "check this machine: middleware, runtimes, models",
+    "demo": ("demo.command", "run the node on a moving scene or a video and show what comes out"),
+    "video": ("video.command", "estimate the poses in a video, images, a camera or a stream"),
+    "bag": ("bag.command", "estimate the poses in recorded bags"),
+    "bench": ("bench.command", "measure speed and memory on this machine"),
+    "evaluate": ("evaluate.command", "measure the accuracy on annotated images"),
+    "compare": ("compare.command", "compare the pipelines on a video or bag, and recommend one"),
+    "models": ("models", "list the models, and fetch, verify or convert them"),
+    "doctor": ("doctor", "check this machine: middleware, runtimes, models"),
 }
-# Commands that are folders.
-_MODULES = {name: f"{name}.command" for name in ("bag", "bench", "compare", "demo")}
 _INTERRUPTED = 130
 _FULL = "the disk is full: free some space, or write elsewhere"
 
@@ -39,12 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="say more")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     chosen = next((word for word in argv if not word.startswith("-")), "")
-    for name, what in COMMANDS.items():
+    for name, (module, what) in COMMANDS.items():
         sub = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
         if name == chosen:
-            module = importlib.import_module(f"pose_estimation_ros.cli.{_MODULES.get(name, name)}")
-            module.add_arguments(sub)
-            sub.set_defaults(run=module.run)
+            command: Command = importlib.import_module(f"pose_estimation_ros.cli.{module}")
+            command.add_arguments(sub)
+            sub.set_defaults(run=command.run)
     args = parser.parse_args(argv)
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)

@@ -1,14 +1,51 @@
-"""Writes pictures whole or not at all."""
+"""Image files: reading them as a sequence, writing them whole or not at all."""
 
 from __future__ import annotations
 
 import errno
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
 
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+
+
+def by_number(path: Path) -> list[tuple[bool, Any]]:
+    """A key for `sorted` that puts image2 before image10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]
+
+
+class ImagesSource:
+    """Image files, in the order of the numbers in their names."""
+
+    def __init__(self, name: str, files: list[Path], fps: float = 10.0) -> None:
+        """Reads the first one, to know its size.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        self.name, self.files, self.fps = name, files, fps
+        self.length: int | None = len(files)
+        self.height, self.width = self._read(files[0]).shape[:2]
+
+    @staticmethod
+    def _read(path: Path) -> ByteArray:
+        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise InputError(f"image '{path}' cannot be read: it is damaged, remove it")
+        return np.asarray(pixels, np.uint8)
+
+    def frames(self) -> Iterator[ByteArray]:
+        for path in self.files:
+            yield self._read(path)
 
 
 def write_picture(path: Path, pixels: ByteArray) -> None:

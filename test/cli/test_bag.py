@@ -27,7 +27,7 @@ _bag = partial(call, "bag")
 
 @pytest.fixture(scope="module")
 def frames() -> list:
-    from pose_estimation_ros.cli.demo.scene import SceneSource
+    from pose_estimation_ros.io.demo_scene import SceneSource
 
     return list(SceneSource(width=480, height=270, seconds=FRAMES / 30).frames())
 

@@ -26,8 +26,8 @@ def _run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short video of the bundled scene."""
-    from pose_estimation_ros.cli.demo.scene import SceneSource
-    from pose_estimation_ros.io.video import VideoWriter
+    from pose_estimation_ros.io.demo_scene import SceneSource
+    from pose_estimation_ros.io.video_writer import VideoWriter
 
     path = tmp_path_factory.mktemp("clip") / "scene.mp4"
     source = SceneSource(seconds=0.4)

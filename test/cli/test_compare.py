@@ -35,7 +35,7 @@ _compare = partial(call, "compare")
 
 @pytest.fixture(scope="module")
 def frames() -> list:
-    from pose_estimation_ros.cli.demo.scene import SceneSource
+    from pose_estimation_ros.io.demo_scene import SceneSource
 
     return list(SceneSource(width=480, height=270, seconds=FRAMES / 30).frames())
 

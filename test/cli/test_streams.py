@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.capture import CameraSource
 from pose_estimation_ros.io.prefetch import newest
-from pose_estimation_ros.io.video import CameraSource, VideoWriter
+from pose_estimation_ros.io.video_writer import VideoWriter
 
 FPS, SECONDS, SIDE = 30, 14, 64
 PACKET = 7 * 188  # as much of an MPEG transport stream as goes into one datagram

@@ -17,7 +17,8 @@ from calls import call
 
 from pose_estimation_ros.io.pose_records import from_json
 from pose_estimation_ros.io.prefetch import prefetched
-from pose_estimation_ros.io.video import VideoSource, VideoWriter
+from pose_estimation_ros.io.video import VideoSource
+from pose_estimation_ros.io.video_writer import VideoWriter
 
 FRAMES = 12
 
@@ -31,7 +32,7 @@ def _lines(path: Path) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def frames() -> list:
-    from pose_estimation_ros.cli.demo.scene import SceneSource
+    from pose_estimation_ros.io.demo_scene import SceneSource
 
     return list(SceneSource(width=480, height=270, seconds=FRAMES / 30).frames())
 

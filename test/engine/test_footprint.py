@@ -53,7 +53,7 @@ def test_a_program_may_just_end() -> None:
     """Also while V3's detector looks at the last frame in the background."""
     code = """
 import numpy as np
-from pose_estimation_ros.cli.demo.scene import SceneSource
+from pose_estimation_ros.io.demo_scene import SceneSource
 from pose_estimation_ros.engine import Frame, Image, V3Pipeline
 from pose_estimation_ros.settings import PipelineOptions
 from pose_estimation_ros.model_zoo import build_models
@@ -72,7 +72,7 @@ def test_the_runtime_gives_its_memory_back() -> None:
     """What 18 persons took is free again; a part of it without being asked for."""
     code = """
 import numpy as np
-from pose_estimation_ros.cli.demo.scene import SceneSource
+from pose_estimation_ros.io.demo_scene import SceneSource
 from pose_estimation_ros.engine import CancelToken, Frame, Image
 from pose_estimation_ros.engine.execution.memory import resident_mb
 from pose_estimation_ros.engine.execution.memory import return_free_memory

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import psutil
 
-from pose_estimation_ros.cli.demo.scene import SceneSource, forth_and_back
 from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.detection.yolo import YoloDetector
@@ -23,6 +22,7 @@ from pose_estimation_ros.engine.execution.latency import summarise
 from pose_estimation_ros.engine.execution.memory import resident_mb
 from pose_estimation_ros.engine.execution.worker_pool import chunk_sizes
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
+from pose_estimation_ros.io.demo_scene import SceneSource, forth_and_back
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import EngineConfig, PipelineOptions, PoseCacheOptions
 

@@ -194,8 +194,7 @@ def _accuracy(
     results: list[dict[str, Any]] = []
     for image_id in image_ids:
         poses = from_json(records[frame_of[image_id]]).poses
-        joints = np.concatenate([poses.joints.xy, poses.joints.scores[..., None]], axis=-1)
-        predictions[image_id] = Predictions(poses.boxes, poses.scores, joints)
+        predictions[image_id] = Predictions(poses.boxes, poses.scores, poses.keypoints)
         results += coco_results(image_id, predictions[image_id])
     chosen = set(image_ids)
     cases = cases_of(predictions, [person for person in people if person.image_id in chosen])

@@ -23,10 +23,11 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.cli._options import parse_size
-from pose_estimation_ros.cli.demo.scene import SceneSource, forth_and_back
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import PoseEstimationError
-from pose_estimation_ros.io.video import FrameSource, VideoSource
+from pose_estimation_ros.io.demo_scene import SceneSource, forth_and_back
+from pose_estimation_ros.io.sources import FrameSource
+from pose_estimation_ros.io.video import VideoSource
 
 _FRAME_ID = "demo_camera"
 _LISTENER_S = 20.0

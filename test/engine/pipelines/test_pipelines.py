@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pose_estimation_ros.cli.demo.scene import SceneSource
 from pose_estimation_ros.engine import (
     CameraModel,
     CancelledError,
@@ -32,6 +31,7 @@ from pose_estimation_ros.engine.poses import (
 )
 from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.types import Detections, StageTimes
+from pose_estimation_ros.io.demo_scene import SceneSource
 from pose_estimation_ros.settings import DetectorOptions, HybridOptions, PipelineOptions
 
 WALL = np.full((540, 960, 3), 180, np.uint8)

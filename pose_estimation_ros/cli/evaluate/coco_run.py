@@ -1,10 +1,8 @@
-"""`pose_estimation evaluate`: accuracy of detector and pose model on a COCO keypoint file."""
+"""The images of a COCO keypoint file, the predictions for them, and the figures."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,6 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.cli._options import (
-    add_engine_arguments,
-    check_count,
     engine_config,
     engine_options,
 )
@@ -24,7 +20,7 @@ from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
 from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.types import Frame, Image
-from pose_estimation_ros.errors import ConfigError, InputError, ModelError
+from pose_estimation_ros.errors import InputError, ModelError
 from pose_estimation_ros.evaluation.accuracy import Person
 from pose_estimation_ros.evaluation.coco import (
     Case,
@@ -36,99 +32,16 @@ from pose_estimation_ros.evaluation.coco import (
     detection_figures,
     pose_figures,
 )
-from pose_estimation_ros.evaluation.coco_files import read_annotations, read_json, write_text
-from pose_estimation_ros.evaluation.mpjpe import evaluate_3d, has_3d, table_3d
-from pose_estimation_ros.evaluation.report.case_pictures import draw_cases
-from pose_estimation_ros.evaluation.report.tables import table
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import PipelineOptions
 
-_LOWEST = 0.02  # score of the detections that count for their AP
-_MOST = 256
+_MIN_SCORE = 0.02  # of the detections that count for their AP
+_MAX_PERSONS = 256
 # Of the persons that are published.
 PERSONS_FIGURES = ("recall", "false_per_image")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "data", type=Path, metavar="DATA.json", help="COCO keypoints, or 3DMPPE's 3D ones"
-    )
-    parser.add_argument(
-        "--images", type=Path, metavar="FOLDER", help="of the images (default: beside DATA.json)"
-    )
-    parser.add_argument(
-        "--boxes",
-        choices=("detector", "ground-truth"),
-        default="detector",
-        help="persons as the pipeline finds them (default), or as annotated: the pose model alone",
-    )
-    parser.add_argument(
-        "--results", type=Path, metavar="FILE", help="judge these COCO results, run no model"
-    )
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="first N images only")
-    parser.add_argument(
-        "--pictures", type=Path, metavar="FILE.png", help="the best and the worst cases"
-    )
-    parser.add_argument(
-        "--save-results", type=Path, metavar="FILE", help="the predictions as COCO results"
-    )
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    add_engine_arguments(parser)
-
-
-def run(args: argparse.Namespace) -> int:
-    check_count("limit", args.limit)
-    if args.pictures and args.pictures.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise ConfigError(f"--pictures: '{args.pictures}' is no .png or .jpg")
-    listing = read_json(args.data, dict)
-    if has_3d(listing):
-        return _run_3d(args, listing)
-    listing, names, people = read_annotations(args.data)
-    image_ids = sorted(names)[: args.limit or None]
-    people = [person for person in people if person.image_id in set(image_ids)]
-    if not any(person.counted for person in people):
-        raise InputError(
-            f"nobody in '{args.data}' counts: expected persons with at least 8 annotated joints "
-            "and a box of at least 64x64 px"
-        )
-    evaluation = _Evaluation(args, names, people, image_ids)
-    if args.results:
-        evaluation.take(read_json(args.results, list))
-    else:
-        evaluation.predict()
-    figures = evaluation.figures(listing)
-    print(json.dumps(figures, indent=2) if args.json else table(figures))
-    if figures["coco"] is None:
-        print("no COCO AP: pip install pycocotools", file=sys.stderr)
-    # Last: figures that took long are not lost over a file that cannot be written.
-    if args.save_results:
-        write_text(args.save_results, json.dumps(evaluation.results))
-    if args.pictures:
-        draw_cases(args.pictures, evaluation.cases, evaluation.image)
-    return 0
-
-
-def _run_3d(args: argparse.Namespace, listing: dict[str, Any]) -> int:
-    """Positions in space, in the annotated boxes; --boxes and --results play no part."""
-    try:
-        names = {row["id"]: row["file_name"] for row in listing["images"]}
-    except (KeyError, TypeError) as error:
-        raise InputError(f"'{args.data}' lists no images with id and file_name") from error
-    image_ids = sorted(names)[: args.limit or None]
-    images = _Evaluation(args, names, [], image_ids)
-    models = build_models(engine_config(args))
-    try:
-        models.load()
-        progress = Progress("images", len(image_ids))
-        figures = evaluate_3d(models, listing, image_ids, images.image, progress.show)
-        progress.close()
-    finally:
-        models.close()
-    print(json.dumps(figures, indent=2) if args.json else table_3d(figures))
-    return 0
-
-
-class _Evaluation:
+class CocoRun:
     """Predictions for the images, and what they are worth."""
 
     def __init__(
@@ -208,11 +121,10 @@ class _Evaluation:
         # A new pipeline for each image: they are not of one scene.
         result = build_pipeline(self._args.pipeline, models, options).process(frame)
         poses = result.poses
-        joints = np.concatenate([poses.joints.xy, poses.joints.scores[..., None]], axis=-1)
-        self._predictions[image_id] = Predictions(poses.boxes, poses.scores, joints)
+        self._predictions[image_id] = Predictions(poses.boxes, poses.scores, poses.keypoints)
         every = engine_options(self._args)
-        every.detector.confidence_threshold = min(_LOWEST, self._threshold)
-        every.detector.max_persons = _MOST
+        every.detector.confidence_threshold = min(_MIN_SCORE, self._threshold)
+        every.detector.max_persons = _MAX_PERSONS
         seen = models.detect(frame, every, np.zeros((0, 4), np.float32))
         self._detections[image_id] = (seen.boxes, seen.scores)
 

@@ -1,0 +1,191 @@
+"""One bag: from its reader to the writer of its poses."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.cli._interrupt import Interruption
+from pose_estimation_ros.cli._options import engine_options
+from pose_estimation_ros.cli._progress import Progress
+from pose_estimation_ros.engine.camera_model import CameraModel
+from pose_estimation_ros.engine.drawing import draw_poses
+from pose_estimation_ros.engine.pipelines import Models, Pipeline, build_pipeline
+from pose_estimation_ros.engine.types import Frame
+from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.bags.messages import (
+    COMPRESSED_IMAGE,
+    jpeg_image,
+    pose_array,
+)
+from pose_estimation_ros.io.bags.reader import BagReader
+from pose_estimation_ros.io.bags.salvage import BagMessage
+from pose_estimation_ros.io.bags.writer import POSE_ARRAY, BagWriter, typestore
+from pose_estimation_ros.io.image_messages import to_camera, to_image, to_image_compressed
+from pose_estimation_ros.io.prefetch import prefetched
+from pose_estimation_ros.settings import EngineConfig
+
+IMAGE = "sensor_msgs/msg/Image"
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+_COMPRESSED = "/compressed"
+
+
+@dataclass
+class _Topic:
+    """One image topic on its way through."""
+
+    name: str
+    kind: str
+    poses: str
+    pipeline: Pipeline
+    camera: CameraModel | None = None
+    frames: int = 0
+    unusable: int = 0
+    reason: str = field(default="")
+
+
+class BagJob:
+    """From one reader to one writer."""
+
+    def __init__(
+        self, reader: BagReader, args: argparse.Namespace, config: EngineConfig, models: Models
+    ) -> None:
+        self._reader, self._models, self._config = reader, models, config
+        self._options = engine_options(args)
+        self._asked, self._images = list(args.topic), bool(args.images)
+        self._topics: dict[str, _Topic] = {}
+        self._cameras: dict[str, CameraModel | None] = {}
+        self._bad_cameras: set[str] = set()
+        if reader.counts:
+            self._check_topics()
+
+    @property
+    def answered(self) -> int:
+        """Frames answered so far."""
+        return sum(topic.frames - topic.unusable for topic in self._topics.values())
+
+    def _wants_images(self, topic: str, kind: str) -> bool:
+        return kind in (IMAGE, COMPRESSED_IMAGE) and (not self._asked or topic in self._asked)
+
+    def _wants(self, topic: str, kind: str) -> bool:
+        return kind == CAMERA_INFO or self._wants_images(topic, kind)
+
+    def _check_topics(self) -> None:
+        """Raises InputError where a topic asked for is not there, or there is no image."""
+        seen = self._reader.seen
+        images = [topic for topic in seen if seen[topic] in (IMAGE, COMPRESSED_IMAGE)]
+        there = f"its image topics: {', '.join(sorted(images)) or 'none'}"
+        for topic in self._asked:
+            if topic not in seen:
+                raise InputError(f"bag '{self._reader.path}' has no topic '{topic}'; {there}")
+            if topic not in images:
+                raise InputError(
+                    f"topic '{topic}' of bag '{self._reader.path}' holds {seen[topic]}, expected "
+                    f"Image or CompressedImage; {there}"
+                )
+        if not images:
+            topics = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(seen.items()))
+            raise InputError(
+                f"bag '{self._reader.path}' has no images; its topics: {topics or 'none'}"
+            )
+
+    def run(self, writer: BagWriter) -> None:
+        """Answers every image, in order.
+
+        Raises:
+            InputError: there is nothing to answer, or the bag cannot be written.
+            KeyboardInterrupt: on Ctrl-C.
+        """
+        self._models.load()
+        counts = self._reader.counts
+        seen = self._reader.seen
+        total = sum(n for topic, n in counts.items() if self._wants_images(topic, seen[topic]))
+        progress = Progress("images", total or None)
+        done = 0
+        ahead = contextlib.closing(prefetched(self._reader.messages(self._wants)))
+        with Interruption() as interruption, ahead as messages:
+            for message in messages:
+                if message.kind == CAMERA_INFO:
+                    self._take_camera(message)
+                    continue
+                self._answer(message, writer)
+                done += 1
+                progress.show(done)
+                interruption.check()
+        progress.close()
+        self._check_topics()
+        bad = [topic for topic in self._topics.values() if topic.unusable]
+        for topic in bad:
+            print(
+                f"{topic.name}: {topic.unusable} of {topic.frames} images unusable: "
+                f"{topic.reason}",
+                file=sys.stderr,
+            )
+        if done and not self.answered:
+            raise InputError(f"no image of bag '{self._reader.path}' is usable: {bad[0].reason}")
+
+    def _take_camera(self, message: BagMessage) -> None:
+        camera = None
+        try:
+            camera = to_camera(typestore().deserialize_cdr(message.data, CAMERA_INFO))
+        except Exception as error:  # broken bytes fail in many ways
+            if message.topic not in self._bad_cameras:
+                print(f"{message.topic}: no positions: {error}", file=sys.stderr)
+            self._bad_cameras.add(message.topic)
+        self._cameras[_namespace(message.topic)] = camera
+
+    def _topic(self, message: BagMessage) -> _Topic:
+        if message.topic not in self._topics:
+            taken = {topic.poses for topic in self._topics.values()}
+            poses = f"{_namespace(message.topic)}/poses"
+            if poses in taken:
+                poses = f"{message.topic}/poses"
+            pipeline = build_pipeline(self._config.pipeline, self._models, self._options)
+            self._topics[message.topic] = _Topic(message.topic, message.kind, poses, pipeline)
+        return self._topics[message.topic]
+
+    def _answer(self, message: BagMessage, writer: BagWriter) -> None:
+        topic = self._topic(message)
+        sequence = topic.frames
+        topic.frames += 1
+        try:
+            received = typestore().deserialize_cdr(message.data, message.kind)
+        except Exception as error:  # broken bytes fail in many ways
+            topic.unusable += 1
+            topic.reason = topic.reason or f"not a {message.kind} ({error})"
+            return
+        try:
+            image = to_image(received) if topic.kind == IMAGE else to_image_compressed(received)
+        except InputError as error:
+            topic.unusable += 1
+            topic.reason = topic.reason or str(error)
+            return
+        header = received.header
+        stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9 or message.stamp_ns * 1e-9
+        frame = Frame(image, stamp_s, self._cameras.get(_namespace(message.topic)))
+        result = topic.pipeline.process(frame)
+        data = pose_array(header, image.width, image.height, result, sequence, topic.unusable)
+        writer.write(topic.poses, POSE_ARRAY, message.stamp_ns, data)
+        if self._images:
+            pixels = image.pixels if image.order == "bgr" else image.pixels[..., ::-1]
+            drawn = np.array(pixels, order="C")
+            draw_poses(drawn, result.poses)
+            name = topic.poses.removesuffix("/poses") + "/image_annotated" + _COMPRESSED
+            writer.write(name, COMPRESSED_IMAGE, message.stamp_ns, jpeg_image(header, drawn))
+
+    def summary(self) -> str:
+        """What was done, in a line."""
+        topics: Sequence[Any] = list(self._topics.values())
+        places = ", ".join(f"{t.frames - t.unusable} on {t.poses}" for t in topics)
+        return f"{self.answered} images answered ({places or 'none'})"
+
+
+def _namespace(topic: str) -> str:
+    """Where the camera of an image or camera_info topic has its topics."""
+    return topic.removesuffix(_COMPRESSED).rpartition("/")[0]

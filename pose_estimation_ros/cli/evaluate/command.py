@@ -1,0 +1,102 @@
+"""`pose_estimation evaluate`: arguments, and what is printed and saved."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pose_estimation_ros.cli._options import (
+    add_engine_arguments,
+    check_count,
+    engine_config,
+)
+from pose_estimation_ros.cli._progress import Progress
+from pose_estimation_ros.cli.evaluate.coco_run import CocoRun
+from pose_estimation_ros.errors import ConfigError, InputError
+from pose_estimation_ros.evaluation.coco_files import read_annotations, read_json, write_text
+from pose_estimation_ros.evaluation.mpjpe import evaluate_3d, has_3d, table_3d
+from pose_estimation_ros.evaluation.report.case_pictures import draw_cases
+from pose_estimation_ros.evaluation.report.tables import table
+from pose_estimation_ros.model_zoo import build_models
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", type=Path, metavar="DATA.json", help="COCO keypoints, or 3DMPPE's 3D ones"
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="of the images (default: beside DATA.json)"
+    )
+    parser.add_argument(
+        "--boxes",
+        choices=("detector", "ground-truth"),
+        default="detector",
+        help="persons as the pipeline finds them (default), or as annotated: the pose model alone",
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="judge these COCO results, run no model"
+    )
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="first N images only")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FILE.png", help="the best and the worst cases"
+    )
+    parser.add_argument(
+        "--save-results", type=Path, metavar="FILE", help="the predictions as COCO results"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_engine_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    check_count("limit", args.limit)
+    if args.pictures and args.pictures.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise ConfigError(f"--pictures: '{args.pictures}' is no .png or .jpg")
+    listing = read_json(args.data, dict)
+    if has_3d(listing):
+        return _run_3d(args, listing)
+    listing, names, people = read_annotations(args.data)
+    image_ids = sorted(names)[: args.limit or None]
+    people = [person for person in people if person.image_id in set(image_ids)]
+    if not any(person.counted for person in people):
+        raise InputError(
+            f"nobody in '{args.data}' counts: expected persons with at least 8 annotated joints "
+            "and a box of at least 64x64 px"
+        )
+    evaluation = CocoRun(args, names, people, image_ids)
+    if args.results:
+        evaluation.take(read_json(args.results, list))
+    else:
+        evaluation.predict()
+    figures = evaluation.figures(listing)
+    print(json.dumps(figures, indent=2) if args.json else table(figures))
+    if figures["coco"] is None:
+        print("no COCO AP: pip install pycocotools", file=sys.stderr)
+    # Last: figures that took long are not lost over a file that cannot be written.
+    if args.save_results:
+        write_text(args.save_results, json.dumps(evaluation.results))
+    if args.pictures:
+        draw_cases(args.pictures, evaluation.cases, evaluation.image)
+    return 0
+
+
+def _run_3d(args: argparse.Namespace, listing: dict[str, Any]) -> int:
+    """Positions in space, in the annotated boxes; --boxes and --results play no part."""
+    try:
+        names = {row["id"]: row["file_name"] for row in listing["images"]}
+    except (KeyError, TypeError) as error:
+        raise InputError(f"'{args.data}' lists no images with id and file_name") from error
+    image_ids = sorted(names)[: args.limit or None]
+    images = CocoRun(args, names, [], image_ids)
+    models = build_models(engine_config(args))
+    try:
+        models.load()
+        progress = Progress("images", len(image_ids))
+        figures = evaluate_3d(models, listing, image_ids, images.image, progress.show)
+        progress.close()
+    finally:
+        models.close()
+    print(json.dumps(figures, indent=2) if args.json else table_3d(figures))
+    return 0

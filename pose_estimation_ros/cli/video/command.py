@@ -1,0 +1,68 @@
+"""`pose_estimation video`: arguments and summary."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from pathlib import Path
+
+from pose_estimation_ros.cli._options import add_engine_arguments, build_engine, check_count
+from pose_estimation_ros.cli.video.job import VideoJob
+from pose_estimation_ros.errors import ConfigError
+from pose_estimation_ros.io.capture import CameraSource
+from pose_estimation_ros.io.images import ImagesSource
+from pose_estimation_ros.io.pose_records import read_records
+from pose_estimation_ros.io.sources import open_frames
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source",
+        metavar="IN",
+        help="a video file, an image, a folder of images, a camera's number (0), or a URL "
+        "(rtsp://...)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="OUT",
+        help="with the poses drawn: OUT.mp4, or of images OUT.png or a folder",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="POSES.jsonl", help="one JSON object a frame with the poses"
+    )
+    parser.add_argument(
+        "--coco", type=Path, metavar="RESULTS.json", help="the poses as COCO results"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="continue where the file of --json ends"
+    )
+    parser.add_argument("--frames", type=int, default=0, metavar="N", help="stop after N frames")
+    parser.add_argument(
+        "--sequence",
+        action="store_true",
+        help="the images of a folder are one scene: track persons from one to the next",
+    )
+    add_engine_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.resume and not args.json:
+        raise ConfigError("--resume: continues the file of --json, which is not given")
+    check_count("frames", args.frames)
+    source = open_frames(args.source)
+    if args.resume and isinstance(source, CameraSource):
+        raise ConfigError("--resume: the past of a camera cannot be seen again")
+    records = read_records(args.json) if args.resume else []
+    models, pipeline = build_engine(args)
+    with contextlib.ExitStack() as stack:
+        stack.callback(models.close)
+        job = VideoJob(args, source, pipeline, records)
+        complete = job.run(stack)
+    print(job.summary())
+    print(f"detector: {models.detector.status.active}; pose model: {models.pose.status.active}")
+    if not complete:
+        if args.json and not isinstance(source, ImagesSource):
+            print(f"continue with --resume: {job.done} frames are in {args.json}")
+        raise KeyboardInterrupt
+    return 0

@@ -1,0 +1,137 @@
+"""One run of `pose_estimation video`: from a source to every output asked for."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import time
+from collections.abc import Generator
+from typing import Any
+
+from pose_estimation_ros.cli._interrupt import Interruption
+from pose_estimation_ros.cli._progress import Progress
+from pose_estimation_ros.cli.video.outputs import coco_output, line_output, picture_output
+from pose_estimation_ros.engine.arrays import ByteArray
+from pose_estimation_ros.engine.drawing import draw_label
+from pose_estimation_ros.engine.execution.latency import summarise
+from pose_estimation_ros.engine.pipelines import Pipeline
+from pose_estimation_ros.engine.types import Frame, Image, PoseResult
+from pose_estimation_ros.io.capture import CameraSource
+from pose_estimation_ros.io.images import ImagesSource
+from pose_estimation_ros.io.pose_records import Identities, as_json, coco_rows, from_json
+from pose_estimation_ros.io.prefetch import prefetched
+
+_WARM_UP = 30  # frames of an earlier run that are processed again, to find its persons
+
+
+class VideoJob:
+    """Estimates, draws and writes frame after frame.
+
+    Attributes:
+        done: frames so far.
+    """
+
+    def __init__(
+        self, args: argparse.Namespace, source: Any, pipeline: Pipeline, records: list[Any]
+    ) -> None:
+        """Starts after the `records` of an earlier run, which are not estimated again."""
+        self._args, self._source, self._pipeline = args, source, pipeline
+        self._records = records
+        self._identities = Identities(records) if records else None
+        self._camera = isinstance(source, CameraSource)
+        self._live = self._camera and not source.is_file
+        self._apart = isinstance(source, ImagesSource) and not args.sequence
+        self._latencies_ms: list[float] = []
+        self._coco: list[dict[str, Any]] = []
+        self._persons = 0
+        self.done = 0
+
+    def run(self, stack: contextlib.ExitStack) -> bool:
+        """True if the source came to its end, False after Ctrl-C; of a camera that is the end.
+
+        Raises:
+            InputError: something cannot be read or written.
+        """
+        args = self._args
+        show = picture_output(args.out, self._source, stack) if args.out else None
+        write = line_output(args.json, self._records, stack) if args.json else None
+        progress = Progress("frames", self._total())
+        frames = stack.enter_context(contextlib.closing(self._frames()))
+        started_s = time.monotonic()
+        with Interruption() as interruption, coco_output(args.coco, self._coco):
+            for index, pixels in enumerate(frames):
+                stamp_s = index / self._source.fps
+                if self._live:
+                    stamp_s = time.monotonic() - started_s
+                result = self._answer(index, pixels, stamp_s)
+                record = as_json(index, result)
+                if write and index >= len(self._records):
+                    write(record)
+                if args.coco:
+                    self._coco += coco_rows(self._image_id(index), record)
+                if show:
+                    self._draw(pixels, result, index)
+                    show(index, pixels, stamp_s)
+                self._persons += len(result.poses)
+                self.done = index + 1
+                progress.show(self.done)
+                if interruption.asked or self.done == args.frames:
+                    break
+        progress.close()
+        return self._camera or not interruption.asked
+
+    def summary(self) -> str:
+        """What was done, in a line."""
+        latency = summarise(self._latencies_ms)
+        text = f"{self.done} frames, {self._persons / max(self.done, 1):.2f} persons a frame"
+        if self._records:
+            text += f", {len(self._records)} of them answered before"
+        if self._live and self._source.skipped:
+            text += f", {self._source.skipped} skipped to stay live"
+        if latency.count:
+            text += f", latency p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms"
+            text += f", max {latency.max:.1f} ms"
+        return text
+
+    def _total(self) -> int | None:
+        total: int | None = self._source.length
+        return min(total or self._args.frames, self._args.frames) if self._args.frames else total
+
+    def _frames(self) -> Generator[ByteArray, None, None]:
+        frames: Generator[ByteArray, None, None] = self._source.frames()
+        # A camera gives its newest frame; what is read ahead would grow old.
+        return frames if self._live else prefetched(frames)
+
+    def _answer(self, index: int, pixels: ByteArray, stamp_s: float) -> PoseResult:
+        frame = Frame(Image(pixels), stamp_s)
+        if index < len(self._records):
+            return self._repeat(index, frame)
+        if self._apart:
+            self._pipeline.reset()
+        start = time.perf_counter()
+        result = self._pipeline.process(frame)
+        self._latencies_ms.append((time.perf_counter() - start) * 1e3)
+        if self._identities:
+            self._identities.rename(result)
+        return result
+
+    def _repeat(self, index: int, frame: Frame) -> PoseResult:
+        """The earlier run's answer; its last frames also tell who is who."""
+        record = self._records[index]
+        if index >= len(self._records) - _WARM_UP and self._identities and not self._apart:
+            self._identities.learn(self._pipeline.process(frame), record)
+        return from_json(record)
+
+    def _draw(self, pixels: ByteArray, result: PoseResult, index: int) -> None:
+        result.poses.draw(pixels)
+        text = result.pipeline
+        if index >= len(self._records):
+            text += f"  {self._latencies_ms[-1]:.1f} ms"
+        draw_label(pixels, text, (4, 24))
+
+    def _image_id(self, index: int) -> int:
+        """COCO's images are named by their number."""
+        if isinstance(self._source, ImagesSource):
+            stem = self._source.files[index].stem
+            return int(stem) if stem.isdecimal() else index
+        return index

@@ -1,0 +1,111 @@
+"""What `pose_estimation video` writes: drawn pictures, JSON lines, and COCO results."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pose_estimation_ros.engine.arrays import ByteArray
+from pose_estimation_ros.errors import ConfigError, InputError
+from pose_estimation_ros.io.images import ImagesSource, write_picture
+from pose_estimation_ros.io.sources import FrameSource
+from pose_estimation_ros.io.video_writer import VideoWriter
+
+# Takes a drawn image, its number and its time in s.
+WritePicture = Callable[[int, ByteArray, float], None]
+WriteLine = Callable[[dict[str, Any]], None]
+
+
+def picture_output(out: Path, source: FrameSource, stack: contextlib.ExitStack) -> WritePicture:
+    """Writes a video, or an image for each of a folder's; the stack closes it.
+
+    Raises:
+        ConfigError: the name does not fit the source.
+    """
+    if out.suffix.lower() == ".mp4":
+        writer = stack.enter_context(VideoWriter(out, source.fps, source.width, source.height))
+        return lambda _, pixels, stamp_s: writer.write_at(pixels, stamp_s)
+    if not isinstance(source, ImagesSource):
+        raise ConfigError(f"--out: '{out}' is no .mp4, which a video is written to")
+    files = source.files
+    single = len(files) == 1 and out.suffix
+
+    def write(index: int, pixels: ByteArray, stamp_s: float) -> None:
+        write_picture(out if single else out / f"{files[index].stem}.png", pixels)
+
+    return write
+
+
+def line_output(
+    path: Path, already: list[dict[str, Any]], stack: contextlib.ExitStack
+) -> WriteLine:
+    """Writes one JSON object a frame after those that are there already; the stack closes it.
+
+    Each is on the disk before the next, so that an interrupted run can be resumed.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = stack.enter_context(_closed_quietly(path))
+        file.write("".join(json.dumps(record) + "\n" for record in already))
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+    def write(record: dict[str, Any]) -> None:
+        try:
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+    return write
+
+
+@contextlib.contextmanager
+def coco_output(path: Path | None, rows: list[dict[str, Any]]) -> Iterator[None]:
+    """Writes the rows as COCO results at the end of the block, also where an error was the end.
+
+    Raises:
+        InputError: the file cannot be written; at once, as the end is too late to learn that.
+    """
+    if path is None:
+        yield
+        return
+    _save(path, [])
+    try:
+        yield
+    except InputError:
+        with contextlib.suppress(InputError):
+            _save(path, rows)
+        raise
+    _save(path, rows)
+
+
+@contextlib.contextmanager
+def _closed_quietly(path: Path) -> Iterator[Any]:
+    """The file for writing; a full disk is reported when writing, not again when closing."""
+    file = path.open("w", encoding="utf-8")
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
+
+
+def _save(path: Path, rows: list[dict[str, Any]]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(rows), encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    full = error.errno == errno.ENOSPC
+    return InputError(f"cannot write '{path}': {'the disk is full' if full else error.strerror}")

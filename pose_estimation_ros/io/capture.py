@@ -1,0 +1,85 @@
+"""Webcams and network streams."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.engine.arrays import ByteArray
+from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.prefetch import newest
+from pose_estimation_ros.io.video import silence_opencv
+
+_STREAM = re.compile(r"^(rtsps?|https?|udp|tcp|rtmp)://", re.IGNORECASE)
+_TIMEOUT_MS = 10_000
+
+
+def is_live(name: str) -> bool:
+    """Whether it names a camera or a stream, which never show the same twice."""
+    return name.isdigit() or bool(_STREAM.match(name))
+
+
+class CameraSource:
+    """A webcam by its number, or a network stream; it ends when the camera does."""
+
+    length: int | None = None
+
+    def __init__(self, name: str) -> None:
+        """Opens it.
+
+        Raises:
+            InputError: there is none, or nothing comes from it.
+        """
+        self.name = name
+        self.skipped = 0  # images that made room for newer ones
+        self._what = f"camera {name}" if name.isdigit() else f"stream '{name}'"
+        silence_opencv()
+        if name.isdigit():
+            self._capture = cv2.VideoCapture(int(name))
+            hint = "is one plugged in (ls /dev/video*), and may this user read it (group video)?"
+        else:
+            limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS]
+            limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS]
+            self._capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, limits)
+            hint = "check the address, the password, and that the camera is on this network"
+        readable, first = self._capture.read() if self._capture.isOpened() else (False, None)
+        if not readable or first is None:
+            self._capture.release()
+            raise InputError(f"{self._what} gives no images: {hint}")
+        self._first: ByteArray | None = np.asarray(first, np.uint8)
+        self.height, self.width = first.shape[:2]
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if 1 <= fps <= 240 else 30.0
+        # A web address may be that of a file, which knows its length and has an end.
+        self.is_file = self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
+
+    def frames(self) -> Generator[ByteArray, None, None]:
+        """The image that came last, whenever one is asked for; what came before it is skipped.
+
+        A file behind a web address is read as any other, without skipping.
+
+        Raises:
+            InputError: after the last image of what should have no end.
+        """
+        return self._read() if self.is_file else newest(self._read(), self._skip)
+
+    def _skip(self) -> None:
+        self.skipped += 1
+
+    def _read(self) -> Generator[ByteArray, None, None]:
+        try:
+            if self._first is not None:
+                yield self._first
+                self._first = None
+            while True:
+                readable, pixels = self._capture.read()
+                if not readable:
+                    break
+                yield np.asarray(pixels, np.uint8)
+        finally:
+            self._capture.release()
+        if not self.is_file:
+            raise InputError(f"{self._what} gives no more images: it was unplugged or ended")

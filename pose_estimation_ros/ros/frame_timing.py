@@ -7,11 +7,11 @@ from collections import deque
 from statistics import median
 
 _INTERVALS = 5
-_SHARE = 0.05  # of the time that an answer takes; what waiting may cost
+_MAX_COST = 0.05  # of the time that an answer takes; what waiting may cost
 _LATE = 0.1  # of a period, that an image may come later than it is due
 
 
-class Rhythm:
+class FrameTiming:
     """The period of a camera's images and the time that its answers take.
 
     Where an answer takes longer than a period, the image that waits at its end may be nearly
@@ -31,10 +31,10 @@ class Rhythm:
         self._last_s = now_s
 
     def answered(self, duration_s: float) -> None:
-        """An answer took so long."""
+        """An answer took that long."""
         self._answer_s = duration_s
 
-    def patience_s(self, received_s: float, now_s: float) -> float:
+    def wait_for_newer_s(self, received_s: float, now_s: float) -> float:
         """How long to wait for a newer image than the last one, which came at `received_s`.
 
         0 where the next one is too far off, overdue, or where nothing is known of it.
@@ -43,6 +43,6 @@ class Rhythm:
             return 0.0
         period_s = median(list(self._intervals))
         due_in_s = received_s + period_s - now_s
-        if not 0 < due_in_s <= _SHARE * self._answer_s:
+        if not 0 < due_in_s <= _MAX_COST * self._answer_s:
             return 0.0
         return due_in_s + _LATE * period_s

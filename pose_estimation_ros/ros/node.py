@@ -1,8 +1,6 @@
-"""The managed node: lifecycle, services, diagnostics, and the thread that answers frames."""
+"""The managed node: lifecycle, services, parameters and diagnostics."""
 
 from __future__ import annotations
-
-import threading
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -15,15 +13,14 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
-from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.execution.mailbox import Mailboxes
 from pose_estimation_ros.engine.execution.memory import return_free_memory
 from pose_estimation_ros.engine.execution.worker_pool import worker_layout
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.ros import parameters
-from pose_estimation_ros.ros.camera import Camera, Job
+from pose_estimation_ros.ros.camera import Camera
+from pose_estimation_ros.ros.frame_worker import FrameWorker
 from pose_estimation_ros.ros.health.process_monitor import ProcessMonitor
 from pose_estimation_ros.ros.logs import forward_logs
 from pose_estimation_ros.settings import Settings
@@ -51,11 +48,8 @@ class PoseEstimationNode(LifecycleNode):
         self._change_state = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state
         self._models: Models | None = None
+        self._worker = FrameWorker(cameras=0)
         self._cameras: list[Camera] = []
-        self._mailboxes: Mailboxes[Job] = Mailboxes(0)
-        self._cancel = CancelToken()
-        self._answering = threading.Lock()
-        self._worker: threading.Thread | None = None
         self._monitor = ProcessMonitor()
         services = MutuallyExclusiveCallbackGroup()
         self.create_service(SetBool, "set_enabled", self._on_set_enabled, callback_group=services)
@@ -74,43 +68,38 @@ class PoseEstimationNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the models and announces the topics."""
+        settings = self._settings
         try:
-            parameters.read(self, self._settings)
-            config = self._settings.engine
-            self._models = build_models(config)
+            parameters.read(self, settings)
+            self._models = build_models(settings.engine)
             self._models.load()
-            names = self._settings.node.cameras or [""]
-            self._mailboxes = Mailboxes(len(names))
-            for index, name in enumerate(names):
-                camera = Camera(self, name, index, self._mailboxes, self._settings.topics)
-                camera.pipeline = build_pipeline(
-                    config.pipeline,
-                    self._models,
-                    self._settings.pipeline,
-                    self._settings.hybrid,
-                )
-                self._cameras.append(camera)
+            names = settings.node.cameras or [""]
+            self._worker = FrameWorker(len(names))
+            self._cameras = [self._camera(name, self._models) for name in names]
         except PoseEstimationError as error:
             self.get_logger().error(f"cannot configure: {error}")
             self._release()
             return TransitionCallbackReturn.FAILURE
-        self._on_parameters([])
-        workers, threads = worker_layout(config)
+        workers, threads = worker_layout(settings.engine)
+        detector, pose = self._models.detector.status.active, self._models.pose.status.active
         self.get_logger().info(
-            f"{config.pipeline}: detector {self._models.detector.status.active}, pose model "
-            f"{self._models.pose.status.active}, {workers} workers with {threads} threads each"
+            f"{settings.engine.pipeline}: detector {detector}, pose model {pose}, "
+            f"{workers} workers with {threads} threads each"
         )
         return TransitionCallbackReturn.SUCCESS
 
+    def _camera(self, name: str, models: Models) -> Camera:
+        settings = self._settings
+        pipeline = build_pipeline(
+            settings.engine.pipeline, models, settings.pipeline, settings.hybrid
+        )
+        return Camera(self, name, pipeline, self._worker, settings)
+
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Takes images and answers them."""
-        self._cancel = CancelToken()
-        self._worker = threading.Thread(
-            target=self._answer_frames, args=(self._cancel,), name="pose_frames", daemon=True
-        )
         self._worker.start()
         for camera in self._cameras:
-            camera.subscribe((self._answering, self._cancel))
+            camera.activate()
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -135,40 +124,22 @@ class PoseEstimationNode(LifecycleNode):
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
-    @property
-    def _active(self) -> bool:
-        return self._worker is not None
-
     def stop(self, wait_s: float = _JOIN_S) -> bool:
-        """Stops answering frames; whether the last one, and whatever hung, is over by then."""
-        self._worker = None
-        self._cancel.cancel()
+        """Stops answering images; whether the last one, and whatever hung, is over by then."""
+        self._worker.stop()
         for camera in self._cameras:
-            camera.unsubscribe()
-            camera.drop_waiting("deactivated")
-        over = self._answering.acquire(timeout=wait_s)
-        if over:
-            self._answering.release()
+            camera.deactivate()
+        over = self._worker.wait(wait_s)
         return over and not (self._models is not None and self._models.hang)
 
     def _release(self) -> None:
         for camera in self._cameras:
-            camera.destroy()
+            camera.close()
         self._cameras.clear()
         if self._models is not None:
             self._models.close()
             self._models = None
             return_free_memory()
-
-    # Frames
-
-    def _answer_frames(self, cancel: CancelToken) -> None:
-        while not cancel.cancelled:
-            taken = self._mailboxes.take(timeout_s=0.2)
-            if taken is not None:
-                index, job = taken
-                with self._answering:  # one at a time, also where the last thread is not yet done
-                    self._cameras[index].answer_newest(job, cancel)
 
     # Parameters, services, diagnostics
 
@@ -195,17 +166,12 @@ class PoseEstimationNode(LifecycleNode):
 
     def _on_parameters(self, _changed: list[Parameter]) -> None:
         parameters.read_live(self, self._settings)
-        for camera in self._cameras:
-            camera.target_fps = self._settings.node.target_fps
-            camera.max_pixels = self._settings.node.max_image_pixels
 
     def _on_set_enabled(
         self, request: SetBool.Request, response: SetBool.Response
     ) -> SetBool.Response:
         for camera in self._cameras:
-            camera.enabled = request.data
-            if not request.data:
-                camera.drop_waiting("disabled")
+            camera.set_enabled(request.data)
         response.success = bool(self._cameras)
         response.message = (
             ("enabled" if request.data else "disabled")
@@ -218,7 +184,7 @@ class PoseEstimationNode(LifecycleNode):
         self, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
         for camera in self._cameras:
-            camera.reset_requested = True
+            camera.request_reset()
         response.success = bool(self._cameras)
         response.message = (
             "identities start anew with the next frame"
@@ -238,8 +204,10 @@ class PoseEstimationNode(LifecycleNode):
         own = (self.get_name(), self.get_namespace())
         namesakes = self.get_node_names_and_namespaces().count(own) - 1
         status = self._monitor.status(
-            name, self._active, budget, self._models, self._settings.pipeline, namesakes
+            name, self._worker.running, budget, self._models, self._settings.pipeline, namesakes
         )
         message.status.append(status)
-        message.status += [camera.report(self._active, self._models) for camera in self._cameras]
+        message.status += [
+            camera.report(self._worker.running, self._models) for camera in self._cameras
+        ]
         self._diagnostics.publish(message)

@@ -148,7 +148,7 @@ def test_model_files_change_under_the_node(
                     answer = stage.ask(stage.image(index))
                     assert answer is not None and len(answer.poses) >= 3, step
             process = stage.watcher.fresh_status("process")
-            assert process["detector in use"] == models["yolo_model"], process
+            assert process["detector active"] == models["yolo_model"], process
             for transition in (
                 Transition.TRANSITION_DEACTIVATE,
                 Transition.TRANSITION_CLEANUP,

@@ -1,4 +1,4 @@
-"""What is counted and given up: track switches, arrivals, worker use, memory."""
+"""What is counted and given up: track switches, loss, worker use, memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pose_estimation_ros.engine.poses import JointEstimates, Poses
 from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.tracking.id_switches import IdSwitchCounter
 from pose_estimation_ros.ros.dds.profile import defaults, is_configured, packaged_profiles
-from pose_estimation_ros.ros.health.image_loss import Arrivals
+from pose_estimation_ros.ros.health.image_loss import ImageLoss
 from pose_estimation_ros.ros.health.memory_budget import MemoryBudget
 from pose_estimation_ros.settings import PipelineOptions
 
@@ -53,18 +53,18 @@ def test_switches_are_swaps_and_births_on_top_of_somebody() -> None:
         assert counter.count(_poses(*persons)) == count
 
 
-def test_arrivals_are_compared_with_what_was_announced() -> None:
+def test_loss_are_compared_with_what_was_announced() -> None:
     now = 0.0
-    arrivals = Arrivals(lambda: now)
-    assert math.isnan(arrivals.share)
+    loss = ImageLoss(lambda: now)
+    assert math.isnan(loss.arrived_share)
     for index in range(60):
         now = index / 30
-        arrivals.announced()
+        loss.announced()
         if index % 4 == 0:
-            arrivals.image()
-    assert arrivals.share == pytest.approx(0.25) and arrivals.few()
+            loss.arrived()
+    assert loss.arrived_share == pytest.approx(0.25) and loss.many_lost()
     now += 60
-    assert math.isnan(arrivals.share) and not arrivals.few(), (
+    assert math.isnan(loss.arrived_share) and not loss.many_lost(), (
         "a camera that is silent is not a lossy one"
     )
 

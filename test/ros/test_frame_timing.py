@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from pose_estimation_ros.ros.frame_timing import Rhythm
+from pose_estimation_ros.ros.frame_timing import FrameTiming
 
 PERIOD_S = 1 / 30
 
 
-def _rhythm(answer_s: float, intervals: list[float] | None = None) -> tuple[Rhythm, float]:
-    rhythm, now_s = Rhythm(), 100.0
-    rhythm.arrived(now_s)
+def _timing(answer_s: float, intervals: list[float] | None = None) -> tuple[FrameTiming, float]:
+    timing, now_s = FrameTiming(), 100.0
+    timing.arrived(now_s)
     for interval in intervals or [PERIOD_S] * 5:
         now_s += interval
-        rhythm.arrived(now_s)
-    rhythm.answered(answer_s)
-    return rhythm, now_s
+        timing.arrived(now_s)
+    timing.answered(answer_s)
+    return timing, now_s
 
 
 @pytest.mark.parametrize(
@@ -32,21 +32,21 @@ def _rhythm(answer_s: float, intervals: list[float] | None = None) -> tuple[Rhyt
     ],
 )
 def test_it_waits_for_an_image_that_is_near(answer_s: float, age_s: float, waits: bool) -> None:
-    rhythm, last_s = _rhythm(answer_s)
-    patience = rhythm.patience_s(last_s, last_s + age_s)
-    assert (patience > 0) is waits
+    timing, last_s = _timing(answer_s)
+    wait = timing.wait_for_newer_s(last_s, last_s + age_s)
+    assert (wait > 0) is waits
     if waits:
-        assert patience == pytest.approx(1.1 * PERIOD_S - age_s)
+        assert wait == pytest.approx(1.1 * PERIOD_S - age_s)
 
 
 def test_one_lost_image_does_not_change_the_period() -> None:
-    rhythm, last_s = _rhythm(0.5, [PERIOD_S, PERIOD_S, 2 * PERIOD_S, PERIOD_S, PERIOD_S])
-    assert rhythm.patience_s(last_s, last_s + 0.03) == pytest.approx(1.1 * PERIOD_S - 0.03)
+    timing, last_s = _timing(0.5, [PERIOD_S, PERIOD_S, 2 * PERIOD_S, PERIOD_S, PERIOD_S])
+    assert timing.wait_for_newer_s(last_s, last_s + 0.03) == pytest.approx(1.1 * PERIOD_S - 0.03)
 
 
 def test_it_does_not_wait_before_it_knows_the_period() -> None:
-    rhythm = Rhythm()
-    rhythm.answered(0.5)
+    timing = FrameTiming()
+    timing.answered(0.5)
     for moment in (0.0, PERIOD_S, 2 * PERIOD_S):
-        rhythm.arrived(moment)
-        assert rhythm.patience_s(moment, moment + 0.03) == 0
+        timing.arrived(moment)
+        assert timing.wait_for_newer_s(moment, moment + 0.03) == 0

@@ -187,7 +187,7 @@ def test_diagnostics_tell_of_silence_and_keep_their_rate(rig: Rig) -> None:
     assert float(values["pose p50 (ms)"]) > 0 and int(values["answered"]) > 0
     process = rig.client.latest_values(": process")
     assert float(process["memory (MB)"]) > 20
-    assert process["pose model in use"].startswith("convnextpose_xs_coco17")
+    assert process["pose model active"].startswith("convnextpose_xs_coco17")
 
 
 def test_a_broken_image_is_named_once_and_the_node_lives_on(rig: Rig) -> None:

@@ -12,7 +12,7 @@ from pose_estimation_ros.engine.execution.latency import LatencyWindow, Rate
 from pose_estimation_ros.engine.poses import TRACK_LOST, TRACK_NEW
 from pose_estimation_ros.engine.tracking.id_switches import IdSwitchCounter
 from pose_estimation_ros.engine.types import PoseResult
-from pose_estimation_ros.ros.health.status_report import Report
+from pose_estimation_ros.ros.health.status_report import StatusReport
 
 _WINDOW = 300
 _TRACKS_WINDOW_S = 60.0
@@ -86,7 +86,7 @@ class CameraStatistics:
         """Frames answered a second."""
         return self._rate_out.per_second
 
-    def fill(self, report: Report, target_fps: float, waiting: int) -> None:
+    def fill(self, report: StatusReport, target_fps: float, waiting: int) -> None:
         """Adds everything to a diagnostic report."""
         with self._lock:
             drops = dict(self._drops)

@@ -1,4 +1,4 @@
-"""How many of a camera's images arrive, told by the small messages that announce them."""
+"""Image loss: how many of a camera's images get lost between the driver and this node."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable
 
 _WINDOW_S = 10.0
-_FEWEST = 20
-_FEW, _ENOUGH = 0.6, 0.8  # a busy machine loses some, too; two limits, so that it does not flicker
+_MIN_ANNOUNCED = 20
+# A busy machine loses some, too. Two limits, so that the verdict does not flicker.
+_TOO_FEW, _ENOUGH = 0.6, 0.8
 
 
-class Arrivals:
+class ImageLoss:
     """Compares images with the CameraInfos that a driver sends beside them.
 
     A CameraInfo has a few hundred bytes and is hardly ever lost, an image has megabytes. Not
@@ -22,10 +23,10 @@ class Arrivals:
         self._clock = clock
         self._images: deque[float] = deque()
         self._announced: deque[float] = deque()
-        self._few = False
+        self._many_lost = False
 
-    def image(self) -> None:
-        """One came."""
+    def arrived(self) -> None:
+        """An image came."""
         self._add(self._images)
 
     def announced(self) -> None:
@@ -33,18 +34,18 @@ class Arrivals:
         self._add(self._announced)
 
     @property
-    def share(self) -> float:
-        """The share of the announced images that came in the last ten seconds; NaN: unknown."""
+    def arrived_share(self) -> float:
+        """The share of the announced images that came in the last 10 s; NaN where unknown."""
         oldest = self._clock() - _WINDOW_S
         images = sum(moment >= oldest for moment in list(self._images))
         announced = sum(moment >= oldest for moment in list(self._announced))
-        return min(images / announced, 1.0) if announced >= _FEWEST else float("nan")
+        return min(images / announced, 1.0) if announced >= _MIN_ANNOUNCED else float("nan")
 
-    def few(self) -> bool:
-        """Whether so many get lost that somebody should look."""
-        share = self.share
-        self._few = share < (_ENOUGH if self._few else _FEW)
-        return self._few
+    def many_lost(self) -> bool:
+        """Whether so many get lost that somebody should look into it."""
+        share = self.arrived_share
+        self._many_lost = share < (_ENOUGH if self._many_lost else _TOO_FEW)
+        return self._many_lost
 
     def _add(self, moments: deque[float]) -> None:
         now = self._clock()

@@ -1,4 +1,4 @@
-"""Why nothing comes out of a camera: one line with the reason and what to do."""
+"""No output: why a camera gives no poses, in one line with the reason and what to do."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
 
-SILENCE_S = 4.0  # so that the answer is there within five seconds, at one look a second
+NO_OUTPUT_S = 4.0  # so that the answer is there within five seconds, at one look a second
 _FUTURE_MS = -100.0
 _OLD_MS = 60_000.0
 
 
 @dataclass(frozen=True, slots=True)
-class Subscription:
+class ImageSubscription:
     """What a camera listens to: topic with namespace, type as `package/msg/Type`, QoS."""
 
     topic: str
@@ -27,7 +27,7 @@ class Subscription:
     qos: QoSProfile
 
 
-def explain_publishers(subscription: Subscription, publishers: Sequence[Any]) -> str:
+def diagnose_publishers(subscription: ImageSubscription, publishers: Sequence[Any]) -> str:
     """Why images cannot come from these publishers (rclpy's TopicEndpointInfo).
 
     Empty where they could, so that the publishers themselves must be silent.
@@ -66,55 +66,58 @@ def _policies(qos: QoSProfile) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class CameraSituation:
     """What is known of a camera that gives no poses, or few.
 
-    `arrived` is the share of its images that arrive where that is little, else NaN; `chains` are
-    the states of the model chains by name; `unprofiled` names whoever lacks Fast DDS's profile for
-    large images (it takes a look at other processes, so it is asked only where that matters).
+    `arrived_share` is the share of its images that arrive where that is little, else NaN;
+    `models` are the statuses of the fallback chains by name; `unprofiled` names the processes that
+    lack Fast DDS's profile for large images (it looks at other processes, so it is called only
+    where that matters).
     """
 
     statistics: CameraStatistics
-    subscription: Subscription
+    subscription: ImageSubscription
     publishers: Sequence[Any]
     enabled: bool = True
     target_fps: float = 0.0
-    arrived: float = math.nan
-    chains: Mapping[str, ChainStatus] = field(default_factory=dict)
+    arrived_share: float = math.nan
+    models: Mapping[str, ChainStatus] = field(default_factory=dict)
     unprofiled: Callable[[], list[str]] = list
 
 
-def explain(situation: Situation) -> str:
-    """The reason for silence, or for answers that are of little use; empty where all is well."""
+def diagnose(situation: CameraSituation) -> str:
+    """Why there are no poses, or poses of little use; empty where all is well."""
     statistics, now_s = situation.statistics, time.monotonic()
-    silent_s = now_s - statistics.last_image_s
+    without_image_s = now_s - statistics.last_image_s
     if not situation.enabled:
         return "disabled: call the service set_enabled with data: true"
-    if silent_s > SILENCE_S:
+    if without_image_s > NO_OUTPUT_S:
         topic = situation.subscription.topic
-        return explain_publishers(situation.subscription, situation.publishers) or (
-            f"no image on {topic} for {silent_s:.0f} s, though a publisher is there: its camera "
-            f"is silent, or its images get lost on the way{_profile_advice(situation)}"
+        return diagnose_publishers(situation.subscription, situation.publishers) or (
+            f"no image on {topic} for {without_image_s:.0f} s, though a publisher is there: its "
+            f"camera is silent, or its images get lost on the way{_profile_advice(situation)}"
         )
-    if now_s - statistics.last_answer_s > SILENCE_S:
-        if now_s - statistics.last_failure_s < SILENCE_S:
-            return f"every image fails{_last_rungs(situation)}: the error is in the node's log"
+    if now_s - statistics.last_answer_s > NO_OUTPUT_S:
+        if now_s - statistics.last_failure_s < NO_OUTPUT_S:
+            return (
+                f"every image fails{_exhausted_chains(situation)}: the error is in the node's log"
+            )
         if situation.target_fps > 0:
             return (
                 f"images come, but the budget of target_fps {situation.target_fps:g} drops them: "
                 "raise it"
             )
         return "images come, but the first is still being worked on: the models are too slow here"
-    return _doubts(situation, now_s)
+    return _diagnose_answers(situation, now_s)
 
 
-def _doubts(situation: Situation, now_s: float) -> str:
+def _diagnose_answers(situation: CameraSituation, now_s: float) -> str:
     """What is wrong although images are answered."""
     statistics = situation.statistics
     age_ms = statistics.stamp_age_ms
-    if not math.isnan(situation.arrived):
+    if not math.isnan(situation.arrived_share):
         return (
-            f"only {100 * situation.arrived:.0f} % of the images that camera_info announces "
+            f"only {100 * situation.arrived_share:.0f} % of the images that camera_info announces "
             f"arrive on {situation.subscription.topic}{_profile_advice(situation)}"
         )
     if math.isnan(age_ms):
@@ -129,25 +132,25 @@ def _doubts(situation: Situation, now_s: float) -> str:
             f"the images' stamps are {age_ms / 1e3:.0f} s old: synchronise the clocks, or set "
             "use_sim_time where a bag is played"
         )
-    if now_s - statistics.last_person_s > SILENCE_S:
+    if now_s - statistics.last_person_s > NO_OUTPUT_S:
         return (
-            f"images come, but nobody is seen{_last_rungs(situation)}: lower "
+            f"images come, but nobody is seen{_exhausted_chains(situation)}: lower "
             "confidence_threshold if somebody is there"
         )
     return ""
 
 
-def _last_rungs(situation: Situation) -> str:
-    """Which model chains have nothing left to fall back to, and why."""
+def _exhausted_chains(situation: CameraSituation) -> str:
+    """Which fallback chains have nothing left to fall back to, and why."""
     parts = [
-        f"the {what} is on its last rung, {status.active} ({'; '.join(status.reasons)})"
-        for what, status in situation.chains.items()
+        f"the {what} is down to its last candidate, {status.active} ({'; '.join(status.reasons)})"
+        for what, status in situation.models.items()
         if status.index == status.last and status.reasons
     ]
     return f", and {', '.join(parts)}" if parts else ""
 
 
-def _profile_advice(situation: Situation) -> str:
+def _profile_advice(situation: CameraSituation) -> str:
     advice = " (large ones need the Fast DDS profile at both ends"
     missing = situation.unprofiled()
     return advice + (f"; it is missing at {', '.join(missing)})" if missing else ")")

@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from pose_estimation_ros.engine.execution.gpu import Gpu
 from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.ros.health.memory_budget import MemoryBudget
-from pose_estimation_ros.ros.health.status_report import STALE, WARN, Report
+from pose_estimation_ros.ros.health.status_report import STALE, WARN, StatusReport
 from pose_estimation_ros.settings import PipelineOptions
 
 
@@ -35,7 +35,7 @@ class ProcessMonitor:
         namesakes: int = 0,
     ) -> DiagnosticStatus:
         """Memory against its budget, CPU, the models in use, other nodes of the same name."""
-        report = Report(f"{name}: process")
+        report = StatusReport(f"{name}: process")
         if namesakes > 0:
             report.raise_to(
                 WARN, f"{namesakes} more node called {name}: rename one with -r __node:=<name>"
@@ -68,7 +68,7 @@ class ProcessMonitor:
         span_s = (now_s - then_s) * models.workers.workers
         return 100 * max(0.0, busy_s - busy_then_s) / span_s if span_s > 0 else 0.0
 
-    def _add_gpu(self, report: Report) -> None:
+    def _add_gpu(self, report: StatusReport) -> None:
         use = self._gpu.use()
         if use is not None:
             report.add("GPU", self._gpu.name)

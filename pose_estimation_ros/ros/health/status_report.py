@@ -16,7 +16,7 @@ ERROR, STALE = DiagnosticStatus.ERROR, DiagnosticStatus.STALE
 HARDWARE_ID = "pose_estimation_ros"
 
 
-class Report:
+class StatusReport:
     """Collects values and the worst level of one status."""
 
     def __init__(self, name: str) -> None:
@@ -39,13 +39,13 @@ class Report:
                 self.add(f"{stage} {kind} (ms)", getattr(summary, kind))
 
     def add_chain(self, what: str, status: ChainStatus) -> None:
-        """The rung in use; a warning where a better one was left."""
-        self.add(f"{what} in use", status.active)
-        self.add(f"{what} rung", f"{status.index} of 0..{status.last}")
+        """The active model; a warning where a better candidate failed."""
+        self.add(f"{what} active", status.active)
+        self.add(f"{what} candidate", f"{status.index + 1} of {status.last + 1}")
         self.add(f"{what} failures", status.failures)
         for reason in status.reasons:
             self.add(f"{what} failed", reason)
-            last = ", its last rung" if status.index == status.last else ""
+            last = ", its last candidate" if status.index == status.last else ""
             self.raise_to(WARN, f"{what} fell back to {status.active}{last} ({reason})")
 
     def status(self, fine: str) -> DiagnosticStatus:

@@ -20,7 +20,7 @@ from pose_estimation_ros.engine.execution.candidate import Candidate
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.errors import ModelError
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
-from pose_estimation_ros.ros.health.no_output import Situation, Subscription, explain
+from pose_estimation_ros.ros.health.no_output import CameraSituation, ImageSubscription, diagnose
 
 
 def _explains(rig: Rig, node: object, words: list[str], timeout_s: float = 8.0) -> None:
@@ -149,7 +149,7 @@ def test_the_budget_that_drops_frames(rig: Rig) -> None:
     _explains(rig, node, ["budget of target_fps 0.05", "raise it"], 15)
 
 
-def test_a_model_chain_on_its_last_rung() -> None:
+def test_a_fallback_chain_down_to_its_last_candidate() -> None:
     """No detector loads, so the whole image is taken for a person, and nobody is in it."""
 
     def missing() -> str:
@@ -161,12 +161,16 @@ def test_a_model_chain_on_its_last_rung() -> None:
     assert detector.call(lambda loaded: loaded) == ""
     statistics = CameraStatistics()
     statistics.last_person_s -= 60
-    source = Subscription("/image", "sensor_msgs/msg/Image", QoSProfile(depth=1))
-    situation = Situation(statistics, source, [], chains={"detector": detector.status})
-    reason = explain(situation)
-    for words in ("nobody is seen", "detector is on its last rung, whole image", "yolo.onnx does"):
+    source = ImageSubscription("/image", "sensor_msgs/msg/Image", QoSProfile(depth=1))
+    situation = CameraSituation(statistics, source, [], models={"detector": detector.status})
+    reason = diagnose(situation)
+    for words in (
+        "nobody is seen",
+        "detector is down to its last candidate, whole image",
+        "yolo.onnx does",
+    ):
         assert words in reason
-    assert "last rung" not in explain(Situation(statistics, source, []))
+    assert "last candidate" not in diagnose(CameraSituation(statistics, source, []))
 
 
 def test_images_that_are_lost_on_the_way(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

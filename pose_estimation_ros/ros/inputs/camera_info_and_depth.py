@@ -17,7 +17,7 @@ from pose_estimation_ros.io.image_messages import to_camera, to_depth
 _OLD_DEPTH_S = 0.2
 
 
-class SideInputs:
+class CameraInfoAndDepth:
     """Keeps the last of each and gives what belongs to an image; `warn` takes what is wrong."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:

@@ -1,0 +1,124 @@
+"""From a received image to published poses: decode, process, build the message, publish."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from rclpy.lifecycle import LifecycleNode
+
+from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.execution.stopwatch import Stopwatch
+from pose_estimation_ros.engine.pipelines import Pipeline
+from pose_estimation_ros.engine.types import Frame
+from pose_estimation_ros.msg import PoseArray
+from pose_estimation_ros.ros.frame_worker import ReceivedImage
+from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
+from pose_estimation_ros.ros.inputs.camera_info_and_depth import seconds
+from pose_estimation_ros.ros.inputs.camera_inputs import CameraInputs
+from pose_estimation_ros.ros.inputs.qos import OUT
+from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder
+from pose_estimation_ros.ros.outputs.transforms import TransformPublisher
+from pose_estimation_ros.ros.outputs.visualisation import Visuals
+from pose_estimation_ros.settings import Settings
+
+_JITTER_S = 0.1
+
+
+class FrameAnswerer:
+    """Answers one camera's images with its pipeline. Not thread-safe.
+
+    Attributes:
+        missing: outputs that were asked for and cannot be made, each with what to do.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        prefix: str,
+        pipeline: Pipeline,
+        inputs: CameraInputs,
+        statistics: CameraStatistics,
+        settings: Settings,
+    ) -> None:
+        """Opens the topics.
+
+        Raises:
+            ConfigError: transforms are asked for, and tf2_msgs is not installed.
+        """
+        self._node, self._pipeline, self._inputs = node, pipeline, inputs
+        self._statistics, self._settings = statistics, settings
+        self._poses = node.create_publisher(PoseArray, f"{prefix}poses", OUT)
+        self._visuals = Visuals(node, prefix, OUT, settings.topics)
+        self._transforms: TransformPublisher | None = None
+        if settings.topics.publish_tf:
+            self._transforms = TransformPublisher(node, prefix)
+        self._builder = PoseArrayBuilder()
+        self._last_stamp_s = -math.inf
+
+    @property
+    def missing(self) -> list[str]:
+        return self._visuals.missing
+
+    def close(self) -> None:
+        """Ends the topics."""
+        self._node.destroy_publisher(self._poses)
+        self._visuals.destroy()
+        if self._transforms is not None:
+            self._transforms.destroy()
+
+    def reset(self) -> None:
+        """Starts identities anew."""
+        self._pipeline.reset()
+
+    def answer(self, received: ReceivedImage, cancel: CancelToken) -> None:
+        """Publishes the poses of an image.
+
+        Raises:
+            CancelledError: the token was cancelled.
+            InputError: the image cannot be used.
+            ModelError: no detector or no pose model is usable.
+        """
+        watch = Stopwatch()
+        times = {"queue": (time.perf_counter() - received.received_s) * 1e3}
+        max_pixels = self._settings.node.max_image_pixels
+        image = self._inputs.decode(received.message, max_pixels)
+        times["decode"] = watch.lap_ms()
+        header = received.message.header
+        stamp_s = self._steady(seconds(header.stamp) or received.received_ns * 1e-9)
+        beside = self._inputs.info_and_depth
+        camera = beside.model_for(image, self._inputs.topic)
+        depth = beside.depth_at(stamp_s, max_pixels)
+        frame = Frame(image, stamp_s, camera, depth, pixels_stay=True)
+        result = self._pipeline.process(frame, cancel)
+        times["detect"], times["pose"] = result.times.detect_ms, result.times.pose_ms
+        times["track"] = result.times.track_ms
+        watch.lap_ms()
+        message = self._builder.build(header, image.width, image.height, result)
+        message.sequence, message.dropped = received.sequence, self._statistics.drops
+        times["publish"] = watch.lap_ms()
+        times["total"] = (time.perf_counter() - received.received_s) * 1e3
+        stamp_ns = round(seconds(header.stamp) * 1e9)
+        age_ms = (received.received_ns - stamp_ns) * 1e-6 if stamp_ns else math.nan
+        times["age_at_receipt"] = age_ms
+        # Both ages share a moment, so their difference is a duration and takes the steady clock.
+        times["age_at_publish"] = age_ms + times["total"]
+        for name, value in times.items():
+            setattr(message.times, name, value)
+        self._poses.publish(message)
+        self._statistics.answered_one(result, times)
+        if self._transforms is not None:
+            self._transforms.publish(header, result)
+        self._visuals.publish(header, image, result)
+
+    def _steady(self, stamp_s: float) -> float:
+        """The stamp for tracking; where time starts again, as in a bag, so do the identities.
+
+        Stamps of drivers that take them from two clocks go back and forth a little.
+        """
+        if stamp_s < self._last_stamp_s:
+            if self._last_stamp_s - stamp_s < _JITTER_S:
+                return self._last_stamp_s
+            self._pipeline.reset()
+        self._last_stamp_s = stamp_s
+        return stamp_s

@@ -1,0 +1,1 @@
+"""What a camera listens to: images, intrinsics and depth."""

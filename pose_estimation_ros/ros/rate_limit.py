@@ -1,0 +1,20 @@
+"""Drops images so that at most `target_fps` a second are answered."""
+
+from __future__ import annotations
+
+
+class RateLimit:
+    """Lets images pass at a mean rate. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._next_due_s = 0.0
+
+    def passes(self, now_s: float, target_fps: float) -> bool:
+        """Whether the image that came at `now_s` may be answered; 0 images a second: no limit."""
+        if target_fps <= 0:
+            return True
+        if now_s < self._next_due_s:
+            return False
+        # From the due time on, so that the rate holds on average; without a debt of the past.
+        self._next_due_s = max(self._next_due_s, now_s - 1 / target_fps) + 1 / target_fps
+        return True

@@ -74,8 +74,9 @@ class FrameWorker:
         while not cancel.cancelled:
             taken = self._mailboxes.take(timeout_s=_POLL_S)
             if taken is not None:
-                camera, image = taken
-                self._answer(camera, image, cancel)
+                # With the token of now: stopped and started again, this thread may have taken an
+                # image that its successor is to answer.
+                self._answer_now(*taken)
 
     def _answer_now(self, camera: int, image: ReceivedImage) -> None:
         self._answer(camera, image, self._cancel)

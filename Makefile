@@ -1,9 +1,10 @@
 # make demo            the node on a moving scene of people; results in demo_output/
 # make demo VIDEO=clip.mp4 PIPELINE=v3 [YOLO_MODEL=...] [MODEL_PATH=...]
-# make test            checks, unit and integration tests
+# make check           lint, types and unit tests: what one runs while working (a minute and a half)
+# make test            everything, several at a time: TESTS=test/ros for a part, JOBS=4 at a time
 # make bench           speed and memory on this machine; figures in bench_output/
 # make soak            test/reliability at length (20 minutes); writes docs/reliability.md
-# make lint            ruff, mypy and bandit alone
+# make lint            ruff, mypy, codespell and bandit alone
 
 VIDEO ?=
 PIPELINE ?= v4
@@ -14,7 +15,7 @@ BENCH_OUTPUT ?= bench_output
 BENCH ?=
 TESTS ?= test
 
-.PHONY: demo bench test soak lint clean
+.PHONY: demo bench check test soak lint clean
 
 demo:
 	@scripts/with_env --with demo pose_estimation demo --pipeline '$(PIPELINE)' --video '$(VIDEO)' \
@@ -24,14 +25,18 @@ lint:
 	scripts/with_env --with test ruff check .
 	scripts/with_env --with test ruff format --check .
 	scripts/with_env --with test mypy
+	scripts/with_env --with test codespell
 	scripts/with_env --with test bandit -q -c pyproject.toml -r pose_estimation_ros
 
 bench:
 	@scripts/with_env --with demo pose_estimation bench --json $(BENCH_OUTPUT)/bench.json \
 	  --picture $(BENCH_OUTPUT)/bench.png $(BENCH)
 
+check: lint
+	MARKS='not processes and not slow' scripts/with_env --with test scripts/run_tests $(TESTS)
+
 test: lint
-	scripts/with_env --with test python -m pytest $(TESTS)
+	scripts/with_env --with test scripts/run_tests $(TESTS)
 
 soak:
 	SOAK=1 WRITE_TABLE=1 scripts/with_env --with test python -m pytest test/reliability

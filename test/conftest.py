@@ -7,34 +7,36 @@ import signal
 from pathlib import Path
 
 import pytest
+from domains import claim_domain
+from paths import ROOT, SHARED, TESTS
 
 # A domain of their own, on this machine only, before any test imports rclpy.
-os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
+os.environ["ROS_DOMAIN_ID"] = str(claim_domain())
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config" / "fastdds_images.xml")
+
+# Workers share the cores; OpenMP's threads (torch's, NumPy's) would wait for each other actively.
+if _workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    _threads = max(1, len(os.sched_getaffinity(0)) // _workers)
+    os.environ.setdefault("OMP_NUM_THREADS", str(_threads))
 
 # A run started in the background by a script ignores Ctrl-C, and so would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-ROOT = Path(__file__).resolve().parent.parent
-os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config" / "fastdds_images.xml")
-
-# Folders whose tests are processes that talk over DDS. On a machine whose few cores are taken by
-# others, discovery and start-up may outlast any patience; such a test is run again, up to twice,
-# and pytest's summary counts the reruns. What fails three times in a row is a fault.
-_PROCESS_TESTS = (ROOT / "test" / "ros", ROOT / "test" / "launch", ROOT / "test" / "cli")
+# Folders whose tests start processes; what lies elsewhere is part of `make check`.
+_PROCESSES = [TESTS / name for name in ("cli", "launch", "reliability", "ros")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        within = any(folder in item.path.parents for folder in _PROCESS_TESTS)
-        if within and item.get_closest_marker("flaky") is None:
-            item.add_marker(pytest.mark.flaky(reruns=2))
+        if any(folder in item.path.parents for folder in _PROCESSES):
+            item.add_marker(pytest.mark.processes)
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of third-party models, clips and data beside the checkout."""
-    folder = ROOT.parent / "shared"
+    folder = SHARED
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent: it holds third-party models and clips")
     return folder

@@ -62,6 +62,7 @@ def test_int8_is_for_processors_that_compute_it_faster(
     models.close()
 
 
+@pytest.mark.slow
 def test_the_guides_server_configuration(folder: Path) -> None:
     (folder / "model_opt_S.onnx").write_bytes(b"x")
     wanted = ["yolov8n_optimized_conf0.3_iou0.45.onnx", "yolov8n.pt", "yolov5s.pt"]
@@ -104,6 +105,7 @@ def test_alternatives_go_to_the_chain_that_they_fit(name: str, task: str, folder
     assert task_of(name) == task
 
 
+@pytest.mark.slow
 def test_the_guides_files_work_as_given_and_the_next_start_converts_nothing(
     folder: Path, home: Path, scene_frames: list[np.ndarray]
 ) -> None:

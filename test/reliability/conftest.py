@@ -12,16 +12,12 @@ import pytest
 HERE = Path(__file__).resolve().parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Processes on DDS, as in test/ros: what else the machine does may cost a try.
-
-    Not in the soak, whose page is to tell what was seen at the first try.
-    """
-    from rows import FULL
-
-    for item in [] if FULL else items:
-        if item.path.parent == HERE and item.get_closest_marker("flaky") is None:
-            item.add_marker(pytest.mark.flaky(reruns=1))
+    """A module's tests share a node, so one worker runs them all."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture

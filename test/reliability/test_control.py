@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from lifecycle import change, state
 from lifecycle_msgs.msg import State, Transition
 from processes import Process
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from rows import full_or, row
 from stage import Stage, wait_for
-from test_model_faults import change, state
 
 AREA = "Whoever controls the node"
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from fuzzing import fuzz, grown_mb, within
+from fuzzing import damaged, fuzz, grown_mb, within
 from hypothesis import example, given
 from hypothesis import strategies as st
 from replay import STORE, TOPIC, TYPE
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rows import row
-from test_fuzz_images import damaged
 
 from pose_estimation_ros.engine.runtimes import load_runtime
 from pose_estimation_ros.errors import InputError, PoseEstimationError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from fuzzing import fuzz, grown_mb, within
+from fuzzing import damaged, fuzz, grown_mb, within
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rows import row
@@ -104,28 +104,6 @@ def _seeds() -> list[bytes]:
     rng = np.random.default_rng(1)
     pixels = cv2.GaussianBlur(rng.integers(0, 256, (48, 64, 3)).astype(np.uint8), (9, 9), 3)
     return [cv2.imencode(kind, pixels)[1].tobytes() for kind in (".jpg", ".png", ".webp")]
-
-
-@st.composite
-def damaged(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
-    """A file with bytes changed, cut out, doubled, or put in; or bytes out of nowhere."""
-    data = bytearray(draw(st.sampled_from(seeds)))
-    for _ in range(draw(st.integers(0, 6))):
-        if not data:
-            break
-        at = draw(st.integers(0, len(data) - 1))
-        kind = draw(st.sampled_from(["set", "cut", "end", "put", "large"]))
-        if kind == "set":
-            data[at] = draw(st.integers(0, 255))
-        elif kind == "cut":
-            del data[at : at + draw(st.integers(1, 64))]
-        elif kind == "end":
-            del data[at:]
-        elif kind == "put":
-            data[at:at] = draw(st.binary(max_size=16))
-        else:
-            data[at : at + 4] = b"\xff\xff\xff\xff"
-    return bytes(data)
 
 
 COMPRESSED = row(

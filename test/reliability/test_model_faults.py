@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lifecycle import change, state
 from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from paths import SUPPORT
 from rows import FULL, Row, full_or, row
 from stage import Stage, open_stage, wait_for
@@ -21,19 +21,6 @@ from pose_estimation_ros.model_zoo.manifest import packaged_manifest
 AREA = "Models that fail under the running node"
 FAULTY = [sys.executable, str(SUPPORT / "faulty_node.py")]
 TIMEOUT_S = 2.0
-
-
-def change(stage: Stage, transition: int) -> bool:
-    request = ChangeState.Request(transition=Transition(id=transition))
-    response = stage.call(ChangeState, "pose_estimation/change_state", request)
-    assert response is not None, "change_state did not answer"
-    return bool(response.success)
-
-
-def state(stage: Stage) -> int:
-    response = stage.call(GetState, "pose_estimation/get_state", GetState.Request())
-    assert response is not None, "get_state did not answer"
-    return int(response.current_state.id)
 
 
 def copies(folder: Path, prefix: str) -> dict[str, str]:

@@ -107,7 +107,7 @@ def _parameter_table() -> ModuleType:
         sys.path.pop(0)
 
 
-@pytest.mark.parametrize("one", settings_of(Settings), ids=lambda one: one.name)
+@pytest.mark.parametrize("one", list(settings_of(Settings)), ids=lambda one: one.name)
 def test_every_setting_is_explained_and_bounded(one) -> None:
     assert one.help[0].isalpha() and one.help.endswith(".")
     assert not one.refusal(one.default, one.name)

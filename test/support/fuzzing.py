@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from rows import FULL, full_or
 
 
@@ -48,3 +49,25 @@ def grown_mb(warm_up: Callable[[], None]) -> Iterator[Callable[[], float]]:
     warm_up()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield lambda: (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+@st.composite
+def damaged(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+    """A file with bytes changed, cut out, doubled, or put in; or bytes out of nowhere."""
+    data = bytearray(draw(st.sampled_from(seeds)))
+    for _ in range(draw(st.integers(0, 6))):
+        if not data:
+            break
+        at = draw(st.integers(0, len(data) - 1))
+        kind = draw(st.sampled_from(["set", "cut", "end", "put", "large"]))
+        if kind == "set":
+            data[at] = draw(st.integers(0, 255))
+        elif kind == "cut":
+            del data[at : at + draw(st.integers(1, 64))]
+        elif kind == "end":
+            del data[at:]
+        elif kind == "put":
+            data[at:at] = draw(st.binary(max_size=16))
+        else:
+            data[at : at + 4] = b"\xff\xff\xff\xff"
+    return bytes(data)

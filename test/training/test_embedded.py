@@ -16,6 +16,8 @@ from pose_estimation_ros.engine.pose.top_down import crop_enlarge  # noqa: E402
 from pose_estimation_ros.engine.runtimes import load_runtime  # noqa: E402
 from training import data, evaluate  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 SHARED = ROOT.parent / "shared"
 MODELS = ROOT / "models"
 DETECTORS = [MODELS / "person_detector.onnx", MODELS / "person_detector_int8.onnx"]

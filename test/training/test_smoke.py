@@ -17,6 +17,7 @@ from training.detector_net import PersonDetector  # noqa: E402
 from training.imitation import Imitation  # noqa: E402
 from training.silhouettes import OUTLINES  # noqa: E402
 
+pytestmark = pytest.mark.slow
 CROPS, SCENES = 48, 80
 COMMON = ["--device", "cpu", "--workers", "0", "--log-every", "1", "--evaluate-minutes", "0"]
 

@@ -28,6 +28,7 @@ from pose_estimation_ros.settings import DetectorOptions
 
 pytest.importorskip("torch", reason="conversions need torch")
 pytest.importorskip("onnx", reason="conversions need onnx")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Human poses from camera images."""
+"""The command line `pose_estimation`: one module or folder a command."""

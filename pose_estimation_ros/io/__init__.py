@@ -1,1 +1,1 @@
-"""Io."""
+"""Reading and writing: videos, images, cameras, bags, messages, and records of poses."""

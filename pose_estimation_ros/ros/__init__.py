@@ -1,1 +1,1 @@
-"""The ROS 2 node around the engine."""
+"""The ROS 2 node around the engine: lifecycle, cameras, parameters, diagnostics."""

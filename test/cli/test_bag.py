@@ -87,7 +87,7 @@ def test_the_messages_are_those_of_the_node(frames: list, embedded_models) -> No
 
     from pose_estimation_ros.engine import Frame, Image
     from pose_estimation_ros.engine.pipelines import build_pipeline
-    from pose_estimation_ros.io.bags.messages import pose_array
+    from pose_estimation_ros.io.bags.pose_messages import pose_array
     from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder
     from pose_estimation_ros.settings import PipelineOptions
 

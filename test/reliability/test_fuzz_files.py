@@ -19,7 +19,7 @@ from pose_estimation_ros.engine.runtimes import load_runtime
 from pose_estimation_ros.errors import InputError, PoseEstimationError
 from pose_estimation_ros.io.bags.reader import BagReader
 from pose_estimation_ros.io.bags.writer import typestore
-from pose_estimation_ros.io.image_messages import to_image
+from pose_estimation_ros.io.messages.image import to_image
 from pose_estimation_ros.model_zoo.manifest import Manifest, packaged_manifest
 
 AREA = "Fuzzing"

@@ -15,13 +15,9 @@ from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.compressed_image_header import image_size
-from pose_estimation_ros.io.image_messages import (
-    to_camera,
-    to_depth,
-    to_image,
-    to_image_compressed,
-)
+from pose_estimation_ros.io.messages.camera_info import to_camera
+from pose_estimation_ros.io.messages.compressed_image_header import image_size
+from pose_estimation_ros.io.messages.image import to_depth, to_image, to_image_compressed
 from pose_estimation_ros.settings import PipelineOptions
 
 AREA = "Fuzzing"

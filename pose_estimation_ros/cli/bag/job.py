@@ -19,7 +19,7 @@ from pose_estimation_ros.engine.drawing import draw_poses
 from pose_estimation_ros.engine.pipelines import Models, Pipeline, build_pipeline
 from pose_estimation_ros.engine.types import Frame
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.bags.messages import (
+from pose_estimation_ros.io.bags.pose_messages import (
     COMPRESSED_IMAGE,
     jpeg_image,
     pose_array,
@@ -27,7 +27,8 @@ from pose_estimation_ros.io.bags.messages import (
 from pose_estimation_ros.io.bags.reader import BagReader
 from pose_estimation_ros.io.bags.salvage import BagMessage
 from pose_estimation_ros.io.bags.writer import POSE_ARRAY, BagWriter, typestore
-from pose_estimation_ros.io.image_messages import to_camera, to_image, to_image_compressed
+from pose_estimation_ros.io.messages.camera_info import to_camera
+from pose_estimation_ros.io.messages.image import to_image, to_image_compressed
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.settings import EngineConfig
 

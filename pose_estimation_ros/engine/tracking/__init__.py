@@ -1,1 +1,1 @@
-"""Tracking."""
+"""Identities over time, smoothing, and identity switches."""

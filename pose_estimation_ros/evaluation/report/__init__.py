@@ -1,1 +1,1 @@
-"""Report."""
+"""Figures for people: tables, charts, pages, and pictures of cases."""

@@ -1,1 +1,1 @@
-"""Bags."""
+"""rosbag2 recordings: reading, salvage of damaged ones, and writing poses."""

@@ -1,1 +1,1 @@
-"""Dds."""
+"""Fast DDS: its profile for large images, and its shared memory."""

@@ -1,1 +1,1 @@
-"""Health."""
+"""Diagnostics: what is measured, what is wrong, and what to do about it."""

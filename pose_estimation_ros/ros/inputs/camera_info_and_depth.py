@@ -12,7 +12,8 @@ from pose_estimation_ros.engine.arrays import FloatArray
 from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.image_messages import to_camera, to_depth
+from pose_estimation_ros.io.messages.camera_info import to_camera
+from pose_estimation_ros.io.messages.image import to_depth
 
 _OLD_DEPTH_S = 0.2
 

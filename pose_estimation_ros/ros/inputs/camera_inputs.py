@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.engine.types import Image
-from pose_estimation_ros.io.image_messages import to_image, to_image_compressed
+from pose_estimation_ros.io.messages.image import to_image, to_image_compressed
 from pose_estimation_ros.ros.executor import SlowCallbackGroup
 from pose_estimation_ros.ros.health.image_loss import ImageLoss
 from pose_estimation_ros.ros.health.no_output import ImageSubscription

@@ -1,1 +1,1 @@
-"""Outputs."""
+"""From results to messages: poses, pictures, markers, transforms, other packages' types."""

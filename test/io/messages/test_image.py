@@ -13,14 +13,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io import cv_bridge_probe as bridge
-from pose_estimation_ros.io.compressed_image_header import image_size
-from pose_estimation_ros.io.image_messages import (
-    to_camera,
-    to_depth,
-    to_image,
-    to_image_compressed,
-)
+from pose_estimation_ros.io.messages import cv_bridge_probe as bridge
+from pose_estimation_ros.io.messages.camera_info import to_camera
+from pose_estimation_ros.io.messages.compressed_image_header import image_size
+from pose_estimation_ros.io.messages.image import to_depth, to_image, to_image_compressed
 
 HEIGHT, WIDTH = 48, 64
 RNG = np.random.default_rng(0)
@@ -206,7 +202,7 @@ class _Bridge:
 
 
 def test_exotic_encodings_go_through_cv_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pose_estimation_ros.io.image_messages.cv_bridge", lambda: (_Bridge(), ""))
+    monkeypatch.setattr("pose_estimation_ros.io.messages.image.cv_bridge", lambda: (_Bridge(), ""))
     values = RNG.integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.float32)
     image = to_image(_message(values, "32FC3"))
     np.testing.assert_array_equal(image.pixels, values.astype(np.uint8))

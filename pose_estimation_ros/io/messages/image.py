@@ -8,16 +8,16 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
-from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.compressed_image_header import image_size
-from pose_estimation_ros.io.cv_bridge_probe import cv_bridge
+from pose_estimation_ros.io.messages.compressed_image_header import image_size
+from pose_estimation_ros.io.messages.cv_bridge_probe import cv_bridge
+from pose_estimation_ros.io.messages.quoting import quoted
 from pose_estimation_ros.settings import MAX_IMAGE_PIXELS
 
 if TYPE_CHECKING:
     # Only for the annotations: messages read from bags have the same attributes and need no ROS.
-    from sensor_msgs.msg import CameraInfo, CompressedImage
+    from sensor_msgs.msg import CompressedImage
     from sensor_msgs.msg import Image as ImageMsg
 
 # Encoding -> (channels, bytes a channel, OpenCV conversion of its high bytes to BGR or None where
@@ -51,14 +51,6 @@ _ENCODINGS: dict[str, tuple[int, int, int | None]] = {
 }
 _PLANAR = {"nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21}
 _DEPTH = {"16UC1": (np.uint16, 1e-3), "mono16": (np.uint16, 1e-3), "32FC1": (np.float32, 1.0)}
-
-_NAME = 40
-_DISTORTIONS = (4, 5, 8, 12, 14)  # what OpenCV takes: plumb_bob, rational, thin prism, tilted
-
-
-def named(text: str) -> str:
-    """What a message calls something, for one line of a log: quoted, escaped and not long."""
-    return repr(text if len(text) <= _NAME else f"{text[:_NAME]}...")
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
@@ -137,12 +129,12 @@ def _through_cv_bridge(msg: ImageMsg) -> Image:
     bridge, why = cv_bridge()
     if bridge is None:
         hint += f"; cv_bridge, which may know it, is not importable ({why})"
-        raise InputError(f"image encoding {named(msg.encoding)} is not supported: {hint}")
+        raise InputError(f"image encoding {quoted(msg.encoding)} is not supported: {hint}")
     try:
         return Image(np.asarray(bridge.imgmsg_to_cv2(msg, "bgr8"), np.uint8))
     except Exception as error:  # CvBridgeError, but also what its C++ part throws
         reason = " ".join(str(error).split())
-        name = named(msg.encoding)
+        name = quoted(msg.encoding)
         text = f"image encoding {name} is not supported by cv_bridge either ({reason})"
         raise InputError(f"{text}: {hint}") from error
 
@@ -170,7 +162,7 @@ def to_image_compressed(msg: CompressedImage, max_pixels: int = MAX_IMAGE_PIXELS
         pixels = None
     if pixels is None:
         raise InputError(
-            f"compressed image of {len(data)} bytes, format {named(msg.format)}, cannot be "
+            f"compressed image of {len(data)} bytes, format {quoted(msg.format)}, cannot be "
             "decoded: expected a whole JPEG, PNG or WebP image"
         )
     return Image(np.asarray(pixels, np.uint8))
@@ -184,35 +176,10 @@ def to_depth(msg: ImageMsg, max_pixels: int = MAX_IMAGE_PIXELS) -> FloatArray:
             it has more than `max_pixels`.
     """
     if msg.encoding not in _DEPTH:
-        name = named(msg.encoding)
+        name = quoted(msg.encoding)
         raise InputError(f"depth encoding {name} is not supported: use 16UC1 or 32FC1")
     dtype, metres = _DEPTH[msg.encoding]
     view = _view(msg, np.dtype(dtype).itemsize, msg.height, max_pixels)
     words = _words(view, dtype, bool(msg.is_bigendian))
     with np.errstate(invalid="ignore"):  # any bits may be there, signalling NaNs too
         return (words * np.float32(metres)).astype(np.float32, copy=False)
-
-
-def to_camera(msg: CameraInfo) -> CameraModel | None:
-    """The intrinsics, None where the driver left them zero (an uncalibrated camera).
-
-    Raises:
-        InputError: they are no intrinsics.
-    """
-    fx, fy, cx, cy = (float(msg.k[index]) for index in (0, 4, 2, 5))
-    if fx == 0 and fy == 0:
-        return None
-    distortion = tuple(float(value) for value in msg.d)
-    fisheye = msg.distortion_model in ("equidistant", "fisheye")
-    if not (np.isfinite([fx, fy, cx, cy, *distortion]).all() and fx > 0 and fy > 0):
-        raise InputError(
-            f"camera_info has focal lengths {fx:g} and {fy:g}, centre {cx:g}, {cy:g} and the "
-            f"distortion {list(distortion)}: expected finite numbers: calibrate the camera"
-        )
-    lengths = (4,) if fisheye else _DISTORTIONS
-    if any(distortion) and len(distortion) not in lengths:
-        raise InputError(
-            f"camera_info has {len(distortion)} coefficients for {named(msg.distortion_model)}, "
-            f"expected {' or '.join(map(str, lengths))}: calibrate the camera"
-        )
-    return CameraModel(fx, fy, cx, cy, distortion, fisheye)

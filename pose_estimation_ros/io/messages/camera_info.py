@@ -1,0 +1,42 @@
+"""sensor_msgs/CameraInfo as a camera model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pose_estimation_ros.engine.camera_model import CameraModel
+from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.messages.quoting import quoted
+
+if TYPE_CHECKING:
+    # Only for the annotations: messages read from bags have the same attributes and need no ROS.
+    from sensor_msgs.msg import CameraInfo
+
+_DISTORTIONS = (4, 5, 8, 12, 14)  # what OpenCV takes: plumb_bob, rational, thin prism, tilted
+
+
+def to_camera(msg: CameraInfo) -> CameraModel | None:
+    """The intrinsics, None where the driver left them zero (an uncalibrated camera).
+
+    Raises:
+        InputError: they are no intrinsics.
+    """
+    fx, fy, cx, cy = (float(msg.k[index]) for index in (0, 4, 2, 5))
+    if fx == 0 and fy == 0:
+        return None
+    distortion = tuple(float(value) for value in msg.d)
+    fisheye = msg.distortion_model in ("equidistant", "fisheye")
+    if not (np.isfinite([fx, fy, cx, cy, *distortion]).all() and fx > 0 and fy > 0):
+        raise InputError(
+            f"camera_info has focal lengths {fx:g} and {fy:g}, centre {cx:g}, {cy:g} and the "
+            f"distortion {list(distortion)}: expected finite numbers: calibrate the camera"
+        )
+    lengths = (4,) if fisheye else _DISTORTIONS
+    if any(distortion) and len(distortion) not in lengths:
+        raise InputError(
+            f"camera_info has {len(distortion)} coefficients for {quoted(msg.distortion_model)}, "
+            f"expected {' or '.join(map(str, lengths))}: calibrate the camera"
+        )
+    return CameraModel(fx, fy, cx, cy, distortion, fisheye)

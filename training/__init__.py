@@ -1,1 +1,1 @@
-"""How the embedded models were made: data, augmentation, training, export, evaluation."""
+"""How the embedded models are made: data, augmentation, training, export, evaluation."""

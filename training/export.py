@@ -27,10 +27,10 @@ from pose_estimation_ros.engine.networks.convnextpose import (
 )
 from pose_estimation_ros.engine.pose.top_down import crop_enlarge
 from pose_estimation_ros.model_zoo.conversion.quantize import write_int8
-from training.data import ENLARGE, default_cache, held_out
-from training.detector_net import DEFAULT_THRESHOLD, ExportedDetector, PersonDetector
-from training.evaluate import letterbox, tight
-from training.pool import Pool
+from training.common.data import ENLARGE, default_cache, held_out
+from training.common.image_pool import Pool
+from training.common.metrics import letterbox, tight
+from training.detector.network import DEFAULT_THRESHOLD, ExportedDetector, PersonDetector
 
 OPSET = 17
 POSE_THRESHOLD = 0.2  # the default of min_pose_score: the least mean score of a person's joints
@@ -180,7 +180,9 @@ def main() -> None:
     parser.add_argument("what", choices=("detector", "pose", "int8"))
     parser.add_argument("checkpoint", type=Path, help="int8: an exported model")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="see training.data")
+    parser.add_argument(
+        "--cache", type=Path, default=default_cache(), help="see training.build_cache"
+    )
     parser.add_argument("--side", type=int, help="input side in px; 320 and 192 by default")
     parser.add_argument(
         "--sharpness", type=float, default=1.0, help="pose: see ExportedPose; 1 as published"

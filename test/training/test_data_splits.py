@@ -93,12 +93,12 @@ def test_coco_crops_come_from_training_images_only():
 
 def test_held_out_crops_are_a_tenth_and_never_drawn(tmp_path):
     pytest.importorskip("torch")
-    from training.data import held_out
+    from training.common.data import held_out
 
     out = held_out(13_622)
     assert out.mean() == pytest.approx(0.1, abs=0.005)
     if not DATA.exists():
         pytest.skip(f"no {DATA}")
-    from training.pose_data import Crops
+    from training.pose.dataset import Crops
 
     assert not out[Crops(tmp_path, SHARED, 1, 64, 0).indices].any()

@@ -14,7 +14,8 @@ from paths import ROOT  # noqa: E402
 from pose_estimation_ros.cli.main import main  # noqa: E402
 from pose_estimation_ros.engine.pose.top_down import crop_enlarge  # noqa: E402
 from pose_estimation_ros.engine.runtimes import load_runtime  # noqa: E402
-from training import data, evaluate  # noqa: E402
+from training.build_cache import CROP_TARS  # noqa: E402
+from training.common import data, metrics  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +33,7 @@ needs_data = pytest.mark.skipif(
 @each_detector
 def test_detector_takes_any_batch_and_any_multiple_of_32(path):
     assert path.stat().st_size <= 4e6
-    model = load_runtime(path, "onnxruntime", evaluate.THREADS)
+    model = load_runtime(path, "onnxruntime", metrics.THREADS)
     for n, height, width in ((1, 320, 320), (2, 192, 416)):
         boxes, scores = model.run(np.zeros((n, height, width, 3), np.uint8))
         cells = sum(height // s * (width // s) for s in (8, 16, 32))
@@ -44,7 +45,7 @@ def test_detector_takes_any_batch_and_any_multiple_of_32(path):
 @each_pose
 def test_pose_takes_any_batch_and_gives_crop_pixels_and_metres(path):
     assert path.stat().st_size <= 8e6
-    model = load_runtime(path, "onnxruntime", evaluate.THREADS)
+    model = load_runtime(path, "onnxruntime", metrics.THREADS)
     assert crop_enlarge(model.metadata, path.name) == data.ENLARGE, "the crop of the training"
     for n in (1, 3):
         image = np.random.default_rng(0).integers(0, 256, (n, 192, 192, 3), np.uint8)
@@ -59,13 +60,13 @@ def test_pose_takes_any_batch_and_gives_crop_pixels_and_metres(path):
 @needs_data
 @each_detector
 def test_detector_is_as_accurate_as_its_card_says(path):
-    model = load_runtime(path, "onnxruntime", evaluate.THREADS)
+    model = load_runtime(path, "onnxruntime", metrics.THREADS)
 
     def predict(picture):
         boxes, scores = model.run(picture[None])
         return boxes[0], scores[0]
 
-    figures = evaluate.detector_figures(predict, evaluate.dev_set(SHARED))
+    figures = metrics.detector_figures(predict, metrics.dev_set(SHARED))
     assert figures["counted"] == 113
     assert figures["recall"] >= 0.65
     assert figures["false_per_image"] <= 1
@@ -75,10 +76,10 @@ def test_detector_is_as_accurate_as_its_card_says(path):
 @needs_data
 @each_pose
 def test_pose_is_as_accurate_as_its_card_says(path):
-    model = load_runtime(path, "onnxruntime", evaluate.THREADS)
+    model = load_runtime(path, "onnxruntime", metrics.THREADS)
     enlarge = crop_enlarge(model.metadata, path.name)
-    figures = evaluate.pose_figures(
-        lambda crops: model.run(crops)[0], evaluate.dev_set(SHARED), 192, enlarge
+    figures = metrics.pose_figures(
+        lambda crops: model.run(crops)[0], metrics.dev_set(SHARED), 192, enlarge
     )
     assert figures["counted"] == 113
     assert figures["mean_oks"] >= 0.665
@@ -91,7 +92,7 @@ def held_out_crops():
     wanted = {str(names[i]): int(i) for i in np.flatnonzero(data.held_out(len(names)))}
     crops = {
         wanted[f"{stem}/{name}"]: data.decode(encoded)
-        for stem in data.CROP_TARS
+        for stem in CROP_TARS
         for name, encoded in data.read_tar(SHARED / "data" / f"{stem}.tar")
         if f"{stem}/{name}" in wanted
     }
@@ -101,9 +102,9 @@ def held_out_crops():
 @needs_data
 @each_pose
 def test_depth_tells_front_from_back_as_the_card_says(path, held_out_crops):
-    model = load_runtime(path, "onnxruntime", evaluate.THREADS)
+    model = load_runtime(path, "onnxruntime", metrics.THREADS)
     enlarge = crop_enlarge(model.metadata, path.name)
-    figures = evaluate.depth_sign(lambda crops: model.run(crops)[0], *held_out_crops, 192, enlarge)
+    figures = metrics.depth_sign(lambda crops: model.run(crops)[0], *held_out_crops, 192, enlarge)
     assert figures["pairs"] == 2623
     assert figures["depth_sign"] >= 0.9
 

@@ -10,12 +10,14 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from pose_estimation_ros.engine import PipelineOptions  # noqa: E402
-from training import export, train_detector, train_pose, trainer  # noqa: E402
-from training.company import CUTOUTS  # noqa: E402
-from training.data import pack  # noqa: E402
-from training.detector_net import PersonDetector  # noqa: E402
-from training.imitation import Imitation  # noqa: E402
-from training.silhouettes import OUTLINES  # noqa: E402
+from training import export  # noqa: E402
+from training.augmentation.silhouettes import CUTOUTS, OUTLINES  # noqa: E402
+from training.common.image_pool import pack  # noqa: E402
+from training.common.loop import Trainer  # noqa: E402
+from training.detector import train as train_detector  # noqa: E402
+from training.detector.network import NECK_WIDTH, PersonDetector  # noqa: E402
+from training.distillation.detector import DetectorDistillation  # noqa: E402
+from training.pose import train as train_pose  # noqa: E402
 
 pytestmark = pytest.mark.slow
 CROPS, SCENES = 48, 80
@@ -75,9 +77,9 @@ def losses(out, name):
 
 def test_detector_learns_resumes_and_exports(data, tmp_path):
     out = tmp_path / "detector"
-    argv = [*data, *COMMON, "--out", str(out), "--batch", "4", "--sides", "96", "--rate", "3e-3"]
-    train_detector.train(train_detector.arguments([*argv, "--steps", "8"]))
-    last = train_detector.train(train_detector.arguments([*argv, "--steps", "10"]))
+    argv = [*data, *COMMON, "--out", str(out), "--batch", "4", "--sides", "96", "--lr", "3e-3"]
+    train_detector.train(train_detector.read_options([*argv, "--steps", "8"]))
+    last = train_detector.train(train_detector.read_options([*argv, "--steps", "10"]))
     assert len(losses(out, "box")) == 10, "the second run goes on where the first stopped"
     assert np.isfinite(losses(out, "score")).all()
     network = PersonDetector()
@@ -116,40 +118,40 @@ class Blind:
 def test_detector_learns_whole_scenes_from_a_teacher_and_mosaics_from_labels(
     data, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(train_detector, "Teacher", Blind)
+    monkeypatch.setattr(train_detector, "YoloxTeacher", Blind)
     out = tmp_path / "detector"
-    argv = [*data, *COMMON, "--out", str(out), "--batch", "4", "--sides", "96", "--imitate"]
+    argv = [*data, *COMMON, "--out", str(out), "--batch", "4", "--sides", "96", "--distill"]
     for share, by_labels in (("0.5", 2), ("1", 0)):
         (out / "log.jsonl").unlink(missing_ok=True)
         (out / "last.pth").unlink(missing_ok=True)
-        words = [*argv, "--natural", share, "--whole-crops", "0.5", "--crowd", "0.5"]
+        words = [*argv, "--scenes", share, "--crop-scenes", "0.5", "--copy-paste", "0.5"]
         words += ["--steps", "2"]
-        train_detector.train(train_detector.arguments(words))
+        train_detector.train(train_detector.read_options(words))
         assert len(losses(out, "features")) == 2
-        assert len(losses(out, "composed_box")) == by_labels
+        assert len(losses(out, "mosaic_box")) == by_labels
         assert np.isfinite(losses(out, "score")).all()
     with pytest.raises(SystemExit):
-        train_detector.arguments([*argv, "--natural", "0"])
-    assert "--imitate is for whole scenes" in capsys.readouterr().err
+        train_detector.read_options([*argv, "--scenes", "0"])
+    assert "--distill is for whole scenes" in capsys.readouterr().err
 
 
-def test_the_adapters_of_an_imitation_go_on_where_it_goes_on(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_detector, "Teacher", Blind)
+def test_the_adapters_of_a_distillation_are_resumed(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_detector, "YoloxTeacher", Blind)
     out = tmp_path / "detector"
-    argv = [*data, *COMMON, "--out", str(out), "--batch", "2", "--sides", "96", "--imitate"]
-    options = train_detector.arguments([*argv, "--natural", "1", "--steps", "2"])
+    argv = [*data, *COMMON, "--out", str(out), "--batch", "2", "--sides", "96", "--distill"]
+    options = train_detector.read_options([*argv, "--scenes", "1", "--steps", "2"])
     last = train_detector.train(options)
     saved = torch.load(last, weights_only=True)["extra"]["adapters"]
-    adapters = Imitation(Blind(tmp_path, torch.device("cpu"))).adapters
+    adapters = DetectorDistillation(Blind(tmp_path, torch.device("cpu")), NECK_WIDTH).adapters
     weight = adapters.maps[0][1].weight
     assert not torch.equal(weight, saved["maps.0.1.weight"])
-    trainer.Trainer(PersonDetector(), options, 1, torch.device("cpu")).keep("adapters", adapters)
+    Trainer(PersonDetector(), options, 1, torch.device("cpu")).keep("adapters", adapters)
     assert torch.equal(weight, saved["maps.0.1.weight"])
     assert adapters.norms[2].num_batches_tracked == 2
 
 
 def test_exported_detector_agrees_with_the_network(tmp_path):
-    from training.detector_net import ExportedDetector
+    from training.detector.network import ExportedDetector
 
     torch.manual_seed(0)
     network = PersonDetector().eval()
@@ -167,8 +169,8 @@ def test_exported_detector_agrees_with_the_network(tmp_path):
 def test_pose_learns_resumes_and_exports(data, tmp_path):
     out = tmp_path / "pose"
     argv = [*data, *COMMON, "--out", str(out), "--batch", "4", "--side", "64"]
-    train_pose.train(train_pose.arguments([*argv, "--steps", "6"]))
-    last = train_pose.train(train_pose.arguments([*argv, "--steps", "8"]))
+    train_pose.train(train_pose.read_options([*argv, "--steps", "6"]))
+    last = train_pose.train(train_pose.read_options([*argv, "--steps", "8"]))
     entropy = losses(out, "entropy")
     assert len(entropy) == 8
     assert np.isfinite(entropy).all()

@@ -5,12 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from paths import SHARED
 
 torch = pytest.importorskip("torch", reason="the network needs PyTorch")
 convnext = importlib.import_module("pose_estimation_ros.engine.networks.convnextpose")
-
-START = SHARED / "models" / "ours" / "convnextpose_xs_coco17_start.pth"
 
 
 @pytest.mark.parametrize(
@@ -140,22 +137,6 @@ def test_export_form_maps_cells_to_crop_pixels_and_metres():
     torch.testing.assert_close(joints[..., :2], xy, atol=1e-3, rtol=0)
     torch.testing.assert_close(joints[..., 2], z, atol=1e-4, rtol=0)
     torch.testing.assert_close(scores, wanted, atol=1e-4, rtol=0)
-
-
-@pytest.mark.skipif(not START.exists(), reason=f"no {START}")
-def test_a_trained_checkpoint_gives_its_exports_output():
-    onnxruntime = pytest.importorskip("onnxruntime")
-    exported = convnext.ExportedPose(convnext.load_checkpoint(START, 17), 192).eval()
-    image = np.random.default_rng(0).integers(0, 256, (2, 192, 192, 3), np.uint8)
-    session = onnxruntime.InferenceSession(
-        str(START.with_suffix(".onnx")), providers=["CPUExecutionProvider"]
-    )
-    wanted, wanted_scores = session.run(None, {"image": image})
-    with torch.no_grad():
-        joints, scores = exported(torch.from_numpy(image))
-    np.testing.assert_allclose(joints.numpy()[..., :2], wanted[..., :2], atol=1e-2)
-    np.testing.assert_allclose(joints.numpy()[..., 2], wanted[..., 2], atol=1e-4)
-    np.testing.assert_allclose(scores.numpy(), wanted_scores, atol=1e-4)
 
 
 def test_sharpness_moves_the_mean_to_the_highest_mode_and_leaves_depth(monkeypatch):

@@ -1,0 +1,63 @@
+"""Whole scenes for the detector."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
+
+from training.augmentation import detector  # noqa: E402
+from training.common.image_pool import Pool, Source  # noqa: E402
+
+
+def test_boxes_cut_at_the_border_are_kept_unsure_or_dropped():
+    boxes = np.array(
+        [[0, 0, 50, 50], [-45, 0, 5, 50], [-60, 0, -10, 50], [80, 10, 130, 60]], float
+    )
+    cut, kind = detector.clip_boxes(boxes, np.ones(4, int), 100, 100)
+    assert kind.tolist() == [1, -1, 1]
+    np.testing.assert_allclose(cut[2], (80, 10, 100, 60))
+
+
+def test_a_whole_crop_may_be_shown_as_a_scene_with_its_person(tmp_path, monkeypatch):
+    box = np.array([[40, 20, 200, 240]], np.float32)
+    np.save(tmp_path / "crops.npy", np.full((3, 256, 256, 3), 200, np.uint8))
+    np.save(tmp_path / "scenes.npy", np.zeros((80, 448, 448, 3), np.uint8))
+    both = {"confidence": np.ones(80), "offsets": np.minimum(np.arange(81), 80)}
+    packed = {f"{kind}_{k}": v for kind in ("crops", "scenes") for k, v in both.items()}
+    boxes = np.repeat(box, 80, axis=0)
+    sizes = np.full((80, 2), 448)
+    np.savez(
+        tmp_path / "boxes.npz", scenes_sizes=sizes, crops_boxes=boxes, scenes_boxes=boxes, **packed
+    )
+    pool = Pool(tmp_path)
+    rng = np.random.default_rng(0)
+    heights = []
+    monkeypatch.setattr(detector, "ZOOMED", 0)
+    for _ in range(20):
+        picture, boxes, kind = detector.whole_scene(pool, 128, rng, crops=1.0)
+        assert picture.shape == (128, 128, 3)
+        assert kind.tolist() == [1]
+        heights.append(float(boxes[0, 3] - boxes[0, 1]))
+    assert 0.5 * 110 - 2 < min(heights) < 75, "a crop is shown down to half as large"
+    assert 95 < max(heights) <= 111
+    plain = detector.plain_scenes(pool, 2, 128, rng)
+    assert plain.shape == (2, 128, 128, 3)
+    assert plain.max() == 0, "the plain ones are scenes only"
+
+
+def test_a_part_of_a_scene_has_the_boxes_that_are_in_it():
+    image = np.zeros((200, 300, 3), np.uint8)
+    image[40:160, 100:150] = 255
+    source = Source(image, np.array([[100, 40, 150, 160]], np.float32), np.ones(1, int))
+    sizes = []
+    for seed in range(40):
+        part, boxes, _ = detector.part_of(source, np.random.default_rng(seed))
+        sizes.append(part.shape[:2])
+        rows, columns = np.nonzero(part[..., 0])
+        if len(boxes):
+            seen = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+            np.testing.assert_allclose(boxes[0], seen)
+        else:
+            assert len(rows) < 0.05 * 120 * 50
+    heights, widths = zip(*sizes, strict=True)
+    assert min(heights) < 100 < 180 < max(heights) and min(widths) < 150 < 270 < max(widths)

@@ -1,0 +1,1 @@
+"""Augmented training pictures. Imports ``common`` only."""

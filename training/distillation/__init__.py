@@ -1,0 +1,1 @@
+"""Teachers and the losses against them. Imports ``common`` only."""

@@ -15,7 +15,9 @@ os.environ["ROS_DOMAIN_ID"] = str(claim_domain())
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config" / "fastdds_images.xml")
 
-# Workers share the cores; OpenMP's threads (torch's, NumPy's) would wait for each other actively.
+# Workers share the cores. OpenMP's threads (torch's, NumPy's) wait for each other actively, which
+# makes a training of 7 s one of 80 s where others want the cores, too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if _workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     _threads = max(1, len(os.sched_getaffinity(0)) // _workers)
     os.environ.setdefault("OMP_NUM_THREADS", str(_threads))

@@ -6,27 +6,15 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from lifecycle import change, state
 from lifecycle_msgs.msg import State, Transition
+from node_calls import change, set_parameters, state
 from processes import Process
-from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
 from rows import full_or, row
 from stage import Stage, wait_for
 
 AREA = "Whoever controls the node"
-
-
-def set_parameters(stage: Stage, **values: Any) -> list[bool]:
-    """Sets parameters of the node one by one; whether each was taken."""
-    parameters = [Parameter(k, value=v).to_parameter_msg() for k, v in values.items()]
-    request = SetParameters.Request(parameters=parameters)
-    response = stage.call(SetParameters, "pose_estimation/set_parameters", request)
-    assert response is not None, "set_parameters did not answer"
-    return [result.successful for result in response.results]
 
 
 @pytest.fixture

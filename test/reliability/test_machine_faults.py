@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from node_calls import set_parameters
 from paths import SUPPORT
 from rows import full_or, row
 from stage import Stage, open_stage, wait_for
@@ -142,8 +143,6 @@ def test_the_memory_budget_is_exceeded(flooded: Stage) -> None:
 
 
 def test_a_flood_of_large_images(flooded: Stage) -> None:
-    from test_control import set_parameters
-
     seconds = full_or(15, 4)
     flooded.good()
     began, poses = flooded.watcher.fresh_status(), len(flooded.poses)

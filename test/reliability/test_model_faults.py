@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lifecycle import change, state
 from lifecycle_msgs.msg import State, Transition
+from node_calls import change, state
 from paths import SUPPORT
 from rows import FULL, Row, full_or, row
 from stage import Stage, open_stage, wait_for

@@ -11,7 +11,7 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.execution.latency import summarise
 from pose_estimation_ros.engine.geometry import box_iou
-from pose_estimation_ros.io.pose_records import from_json
+from pose_estimation_ros.io.pose_records import FrameRecord, from_json
 
 _SAME_IOU = 0.5
 _SURE = 0.3  # joint score
@@ -63,7 +63,7 @@ class Advice:
     why: str
 
 
-def figures_of(measured: Mapping[str, Any], records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def figures_of(measured: Mapping[str, Any], records: Sequence[FrameRecord]) -> dict[str, Any]:
     """Everything about one pipeline as plain numbers."""
     latencies = list(measured["latency_ms"])
     summary = summarise(latencies)
@@ -101,7 +101,7 @@ def _cost(latencies_ms: Sequence[float], persons: Sequence[int]) -> tuple[float,
     return float(a), max(float(b), 0.0)
 
 
-def tracking(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def tracking(records: Sequence[FrameRecord]) -> dict[str, Any]:
     """How steady identities are, without labels.
 
     Persons whose boxes overlap by half from one frame to the next are taken for the same.
@@ -137,7 +137,7 @@ def _pairs(overlap: AnyArray) -> list[tuple[int, int]]:
     ]
 
 
-def jitter(records: Sequence[dict[str, Any]]) -> float:
+def jitter(records: Sequence[FrameRecord]) -> float:
     """Median change of a joint's speed from frame to frame, as a share of the box's height."""
     changes: list[AnyArray] = []
     history: dict[int, list[tuple[int, AnyArray]]] = {}

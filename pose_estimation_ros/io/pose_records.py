@@ -1,10 +1,10 @@
-"""Poses as JSON: a line a frame, and COCO results."""
+"""Pose records: the poses of a frame as a line of JSON, and as COCO results."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -17,27 +17,43 @@ from pose_estimation_ros.errors import InputError
 _SAME_IOU = 0.5
 
 
-def as_json(index: int, result: PoseResult) -> dict[str, Any]:
+class PersonRecord(TypedDict):
+    """One person; each joint is [x px, y px, score], the box x1, y1, x2, y2 px."""
+
+    track_id: int
+    score: float
+    box: list[float]
+    keypoints: list[list[float]]
+
+
+class FrameRecord(TypedDict):
+    """The poses of a frame."""
+
+    frame: int
+    pipeline: str
+    skeleton: str
+    poses: list[PersonRecord]
+
+
+def as_json(index: int, result: PoseResult) -> FrameRecord:
     """One frame's poses as plain data; each joint is [x px, y px, score]."""
-    poses = result.poses
-    joints = np.concatenate([poses.joints.xy, poses.joints.scores[..., None]], axis=-1)
     return {
         "frame": index,
         "pipeline": result.pipeline,
         "skeleton": result.skeleton,
         "poses": [
             {
-                "track_id": int(poses.track_ids[person]),
-                "score": round(float(poses.scores[person]), 4),
-                "box": [round(float(edge), 2) for edge in poses.boxes[person]],
-                "keypoints": [[round(float(v), 3) for v in joint] for joint in joints[person]],
+                "track_id": person.track_id,
+                "score": round(person.score, 4),
+                "box": [round(float(edge), 2) for edge in person.box],
+                "keypoints": [[round(float(v), 3) for v in joint] for joint in keypoints],
             }
-            for person in range(len(poses))
+            for person, keypoints in zip(result.poses, result.poses.keypoints, strict=True)
         ],
     }
 
 
-def from_json(record: dict[str, Any]) -> PoseResult:
+def from_json(record: FrameRecord) -> PoseResult:
     """The poses of a record, as far as it holds them."""
     rows = record["poses"]
     skeleton = skeleton_named(record["skeleton"])
@@ -59,7 +75,7 @@ def from_json(record: dict[str, Any]) -> PoseResult:
     )
 
 
-def read_records(path: Path) -> list[dict[str, Any]]:
+def read_records(path: Path) -> list[FrameRecord]:
     """The frames that an earlier run answered; a last line cut off by a crash is left out.
 
     Raises:
@@ -71,7 +87,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         return []
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"'{path}' cannot be read: {error}") from error
-    records: list[dict[str, Any]] = []
+    records: list[FrameRecord] = []
     for index, line in enumerate(lines):
         try:
             record = json.loads(line)
@@ -89,7 +105,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def coco_rows(image_id: int, record: dict[str, Any]) -> list[dict[str, Any]]:
+def coco_rows(image_id: int, record: FrameRecord) -> list[dict[str, Any]]:
     """A record as COCO keypoint results."""
     rows = []
     for pose in record["poses"]:
@@ -109,12 +125,12 @@ def coco_rows(image_id: int, record: dict[str, Any]) -> list[dict[str, Any]]:
 class Identities:
     """Goes on with the identities of an earlier run, whose tracks this process never saw."""
 
-    def __init__(self, records: list[dict[str, Any]]) -> None:
+    def __init__(self, records: list[FrameRecord]) -> None:
         ids = [pose["track_id"] for record in records for pose in record["poses"]]
         self._next = max(ids, default=-1) + 1
         self._known: dict[int, int] = {-1: -1}
 
-    def learn(self, result: PoseResult, record: dict[str, Any]) -> None:
+    def learn(self, result: PoseResult, record: FrameRecord) -> None:
         """Both are of the same frame: overlapping persons are the same."""
         then, now = from_json(record).poses, result.poses
         if not len(then) or not len(now):

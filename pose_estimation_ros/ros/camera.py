@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from functools import partial
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
@@ -13,6 +12,7 @@ from rclpy.lifecycle import LifecycleNode
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines import Models, Pipeline
 from pose_estimation_ros.errors import CancelledError, InputError, ModelError
+from pose_estimation_ros.io.messages.protocols import CameraImage
 from pose_estimation_ros.ros.dds import profile as dds_profile
 from pose_estimation_ros.ros.frame_answerer import FrameAnswerer
 from pose_estimation_ros.ros.frame_timing import FrameTiming
@@ -117,7 +117,7 @@ class Camera:
         )
         return self._status.end(report, situation)
 
-    def _on_image(self, message: Any) -> None:
+    def _on_image(self, message: CameraImage) -> None:
         now_s = time.perf_counter()
         sequence = self._statistics.received_one()
         if not self._enabled:

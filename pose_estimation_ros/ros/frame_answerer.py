@@ -11,10 +11,10 @@ from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.stopwatch import Stopwatch
 from pose_estimation_ros.engine.pipelines import Pipeline
 from pose_estimation_ros.engine.types import Frame
+from pose_estimation_ros.io.messages.protocols import seconds
 from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros.frame_worker import ReceivedImage
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
-from pose_estimation_ros.ros.inputs.camera_info_and_depth import seconds
 from pose_estimation_ros.ros.inputs.camera_inputs import CameraInputs
 from pose_estimation_ros.ros.inputs.qos import OUT
 from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.mailbox import Mailboxes
+from pose_estimation_ros.io.messages.protocols import CameraImage
 
 _POLL_S = 0.2
 
@@ -17,7 +17,7 @@ _POLL_S = 0.2
 class ReceivedImage:
     """An image message and when it came, by the node's clock and by a steady one."""
 
-    message: Any
+    message: CameraImage
     sequence: int
     received_ns: int
     received_s: float

@@ -35,7 +35,7 @@ from pose_estimation_ros.evaluation.coco_files import read_annotations
 from pose_estimation_ros.evaluation.comparison import USE_CASES, Advice, Need, advise, figures_of
 from pose_estimation_ros.evaluation.report.comparison import write_report
 from pose_estimation_ros.evaluation.report.html import rows_of
-from pose_estimation_ros.io.pose_records import from_json
+from pose_estimation_ros.io.pose_records import FrameRecord, from_json
 from pose_estimation_ros.io.sequences import BagSequence, VideoSequence, open_sequence
 from pose_estimation_ros.settings import PIPELINES
 
@@ -137,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure(
     name: str, args: argparse.Namespace, scratch: Path
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[dict[str, Any], list[FrameRecord]]:
     """Runs one pipeline in its own process.
 
     Raises:
@@ -163,7 +163,9 @@ def _measure(
     if run.returncode != 0:
         raise PoseEstimationError(f"{name} failed: {complaint.removeprefix('error: ')}")
     measured: dict[str, Any] = json.loads(output)
-    records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    records: list[FrameRecord] = [
+        json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()
+    ]
     if len(records) < _FEWEST:
         raise InputError(
             f"'{args.source}' has {len(records)} usable frames: at least {_FEWEST} are needed"
@@ -171,7 +173,7 @@ def _measure(
     return measured, records
 
 
-def _counts(records: dict[str, list[dict[str, Any]]]) -> AnyArray:
+def _counts(records: dict[str, list[FrameRecord]]) -> AnyArray:
     """Persons by frame, as the pipeline sees them that sees the most."""
     counts = [np.array([len(row["poses"]) for row in rows]) for rows in records.values()]
     return max(counts, key=lambda of_one: int(of_one.sum()))
@@ -179,7 +181,7 @@ def _counts(records: dict[str, list[dict[str, Any]]]) -> AnyArray:
 
 def _accuracy(
     labels: tuple[dict[str, Any], dict[int, str], list[Any]],
-    records: Sequence[dict[str, Any]],
+    records: Sequence[FrameRecord],
     sequence: VideoSequence | BagSequence,
 ) -> dict[str, Any]:
     """COCO's figures and the project's own, over the labelled frames."""

@@ -18,7 +18,13 @@ from pose_estimation_ros.engine.pipelines import Pipeline
 from pose_estimation_ros.engine.types import Frame, Image, PoseResult
 from pose_estimation_ros.io.capture import CameraSource
 from pose_estimation_ros.io.images import ImagesSource
-from pose_estimation_ros.io.pose_records import Identities, as_json, coco_rows, from_json
+from pose_estimation_ros.io.pose_records import (
+    FrameRecord,
+    Identities,
+    as_json,
+    coco_rows,
+    from_json,
+)
 from pose_estimation_ros.io.prefetch import prefetched
 
 _WARM_UP = 30  # frames of an earlier run that are processed again, to find its persons
@@ -32,7 +38,7 @@ class VideoJob:
     """
 
     def __init__(
-        self, args: argparse.Namespace, source: Any, pipeline: Pipeline, records: list[Any]
+        self, args: argparse.Namespace, source: Any, pipeline: Pipeline, records: list[FrameRecord]
     ) -> None:
         """Starts after the `records` of an earlier run, which are not estimated again."""
         self._args, self._source, self._pipeline = args, source, pipeline

@@ -12,12 +12,13 @@ from typing import Any
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.io.images import ImagesSource, write_picture
+from pose_estimation_ros.io.pose_records import FrameRecord
 from pose_estimation_ros.io.sources import FrameSource
 from pose_estimation_ros.io.video_writer import VideoWriter
 
 # Takes a drawn image, its number and its time in s.
 WritePicture = Callable[[int, ByteArray, float], None]
-WriteLine = Callable[[dict[str, Any]], None]
+WriteLine = Callable[[FrameRecord], None]
 
 
 def picture_output(out: Path, source: FrameSource, stack: contextlib.ExitStack) -> WritePicture:
@@ -40,9 +41,7 @@ def picture_output(out: Path, source: FrameSource, stack: contextlib.ExitStack) 
     return write
 
 
-def line_output(
-    path: Path, already: list[dict[str, Any]], stack: contextlib.ExitStack
-) -> WriteLine:
+def line_output(path: Path, already: list[FrameRecord], stack: contextlib.ExitStack) -> WriteLine:
     """Writes one JSON object a frame after those that are there already; the stack closes it.
 
     Each is on the disk before the next, so that an interrupted run can be resumed.
@@ -57,7 +56,7 @@ def line_output(
     except OSError as error:
         raise _unwritable(path, error) from error
 
-    def write(record: dict[str, Any]) -> None:
+    def write(record: FrameRecord) -> None:
         try:
             file.write(json.dumps(record) + "\n")
             file.flush()

@@ -15,7 +15,7 @@ from pose_estimation_ros.engine.drawing import draw_poses
 from pose_estimation_ros.evaluation.comparison import Advice
 from pose_estimation_ros.evaluation.report.html import page
 from pose_estimation_ros.io.atomic_file import atomic_write
-from pose_estimation_ros.io.pose_records import from_json
+from pose_estimation_ros.io.pose_records import FrameRecord, from_json
 from pose_estimation_ros.io.sequences import BagSequence, VideoSequence
 
 _PICTURE_WIDTH = 560
@@ -26,7 +26,7 @@ def write_report(
     about: dict[str, Any],
     figures: dict[str, dict[str, Any]],
     measured: dict[str, dict[str, Any]],
-    records: dict[str, list[dict[str, Any]]],
+    records: dict[str, list[FrameRecord]],
     sequence: VideoSequence | BagSequence,
     advice: Sequence[Advice],
 ) -> None:
@@ -68,7 +68,7 @@ def _plain(advice: Advice) -> dict[str, Any]:
 
 
 def _pictures(
-    records: dict[str, list[dict[str, Any]]], sequence: VideoSequence | BagSequence
+    records: dict[str, list[FrameRecord]], sequence: VideoSequence | BagSequence
 ) -> dict[str, ByteArray]:
     """The frame in which the most is seen most surely, with each pipeline's poses."""
     frames = min(len(rows) for rows in records.values())

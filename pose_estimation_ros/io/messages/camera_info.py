@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.messages.protocols import CameraInfoMessage
 from pose_estimation_ros.io.messages.quoting import quoted
-
-if TYPE_CHECKING:
-    # Only for the annotations: messages read from bags have the same attributes and need no ROS.
-    from sensor_msgs.msg import CameraInfo
 
 _DISTORTIONS = (4, 5, 8, 12, 14)  # what OpenCV takes: plumb_bob, rational, thin prism, tilted
 
 
-def to_camera(msg: CameraInfo) -> CameraModel | None:
+def to_camera(msg: CameraInfoMessage) -> CameraModel | None:
     """The intrinsics, None where the driver left them zero (an uncalibrated camera).
 
     Raises:

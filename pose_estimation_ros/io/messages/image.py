@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,13 +12,9 @@ from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.messages.compressed_image_header import image_size
 from pose_estimation_ros.io.messages.cv_bridge_probe import cv_bridge
+from pose_estimation_ros.io.messages.protocols import CompressedImageMessage, ImageMessage
 from pose_estimation_ros.io.messages.quoting import quoted
 from pose_estimation_ros.settings import MAX_IMAGE_PIXELS
-
-if TYPE_CHECKING:
-    # Only for the annotations: messages read from bags have the same attributes and need no ROS.
-    from sensor_msgs.msg import CompressedImage
-    from sensor_msgs.msg import Image as ImageMsg
 
 # Encoding -> (channels, bytes a channel, OpenCV conversion of its high bytes to BGR or None where
 # there is none to make).
@@ -69,7 +65,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _view(
-    msg: ImageMsg, pixel_bytes: int, rows: int, max_pixels: int = MAX_IMAGE_PIXELS
+    msg: ImageMessage, pixel_bytes: int, rows: int, max_pixels: int = MAX_IMAGE_PIXELS
 ) -> AnyArray:
     """The message's bytes as (rows, width, pixel_bytes) uint8, a view that honours the step."""
     row_bytes = msg.width * pixel_bytes
@@ -96,7 +92,7 @@ def _words(view: AnyArray, dtype: Any, big_endian: bool) -> AnyArray:
     return np.ascontiguousarray(view).view(kind)[..., 0].astype(dtype, copy=False)
 
 
-def to_image(msg: ImageMsg, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
+def to_image(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
     """The pixels of an image message; for bgr8 and rgb8 a view, so the message must live on.
 
     Raises:
@@ -122,7 +118,7 @@ def to_image(msg: ImageMsg, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
     return Image(_bgr(view if channels > 1 else view[..., 0], conversion))
 
 
-def _through_cv_bridge(msg: ImageMsg) -> Image:
+def _through_cv_bridge(msg: ImageMessage) -> Image:
     """For the encodings that only cv_bridge knows."""
     known = ", ".join([*_ENCODINGS, *_PLANAR])
     hint = f"use one of {known}"
@@ -146,7 +142,7 @@ def _bgr(pixels: AnyArray, conversion: int) -> Any:
         raise InputError(f"image cannot be converted: {error.err}") from error
 
 
-def to_image_compressed(msg: CompressedImage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
+def to_image_compressed(msg: CompressedImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
     """The pixels of a compressed image message: JPEG, PNG or WebP.
 
     Raises:
@@ -168,7 +164,7 @@ def to_image_compressed(msg: CompressedImage, max_pixels: int = MAX_IMAGE_PIXELS
     return Image(np.asarray(pixels, np.uint8))
 
 
-def to_depth(msg: ImageMsg, max_pixels: int = MAX_IMAGE_PIXELS) -> FloatArray:
+def to_depth(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> FloatArray:
     """A depth image in metres (height, width), 0 or NaN in its holes: 16UC1 (mm) or 32FC1 (m).
 
     Raises:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-from sensor_msgs.msg import CameraInfo
-from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.engine.arrays import FloatArray
 from pose_estimation_ros.engine.camera_model import CameraModel
@@ -14,6 +10,7 @@ from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.messages.camera_info import to_camera
 from pose_estimation_ros.io.messages.image import to_depth
+from pose_estimation_ros.io.messages.protocols import CameraInfoMessage, ImageMessage, seconds
 
 _OLD_DEPTH_S = 0.2
 
@@ -25,9 +22,9 @@ class CameraInfoAndDepth:
         self._warn = warn
         self._model: CameraModel | None = None
         self._model_size = (0, 0)
-        self._depth: ImageMsg | None = None
+        self._depth: ImageMessage | None = None
 
-    def take_camera_info(self, message: CameraInfo) -> None:
+    def take_camera_info(self, message: CameraInfoMessage) -> None:
         """Intrinsics that cannot be right are as good as none."""
         try:
             self._model, self._model_size = to_camera(message), (message.width, message.height)
@@ -35,7 +32,7 @@ class CameraInfoAndDepth:
             self._model = None
             self._warn(f"{error}; until then there are no positions")
 
-    def take_depth(self, message: ImageMsg) -> None:
+    def take_depth(self, message: ImageMessage) -> None:
         """Converted only for the images that are answered."""
         self._depth = message
 
@@ -62,8 +59,3 @@ class CameraInfoAndDepth:
         except InputError as error:
             self._warn(f"depth: {error}")
             return None
-
-
-def seconds(stamp: Any) -> float:
-    """A message's stamp in seconds."""
-    return float(stamp.sec) + float(stamp.nanosec) * 1e-9

@@ -14,6 +14,7 @@ from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.io.messages.image import to_image, to_image_compressed
+from pose_estimation_ros.io.messages.protocols import CameraImage
 from pose_estimation_ros.ros.executor import SlowCallbackGroup
 from pose_estimation_ros.ros.health.image_loss import ImageLoss
 from pose_estimation_ros.ros.health.no_output import ImageSubscription
@@ -35,7 +36,7 @@ class CameraInputs:
         node: LifecycleNode,
         prefix: str,
         topics: CameraTopics,
-        on_image: Callable[[Any], None],
+        on_image: Callable[[CameraImage], None],
         warn: Callable[[str], None],
     ) -> None:
         self._node, self._prefix, self._topics = node, prefix, topics
@@ -77,7 +78,7 @@ class CameraInputs:
         self._subscriptions.clear()
         self.images = None
 
-    def decode(self, message: Any, max_pixels: int) -> Image:
+    def decode(self, message: CameraImage, max_pixels: int) -> Image:
         """The pixels of an image message.
 
         Raises:
@@ -106,7 +107,7 @@ class CameraInputs:
         self._subscriptions.append(subscription)
         return subscription
 
-    def _take_image(self, message: Any) -> None:
+    def _take_image(self, message: CameraImage) -> None:
         self.loss.arrived()
         self._on_image(message)
 

@@ -1,0 +1,62 @@
+"""What is read of camera messages. ROS's own objects and those that rosbags reads both have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+
+class Stamp(Protocol):
+    """builtin_interfaces/Time."""
+
+    sec: int
+    nanosec: int
+
+
+class Header(Protocol):
+    """std_msgs/Header."""
+
+    stamp: Stamp
+    frame_id: str
+
+
+class CameraMessage(Protocol):
+    """Any message with a header."""
+
+    header: Header
+
+
+class ImageMessage(CameraMessage, Protocol):
+    """sensor_msgs/Image; `data` is a buffer of bytes."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: Any
+
+
+class CompressedImageMessage(CameraMessage, Protocol):
+    """sensor_msgs/CompressedImage; `data` is a buffer of bytes."""
+
+    format: str
+    data: Any
+
+
+CameraImage: TypeAlias = ImageMessage | CompressedImageMessage
+
+
+class CameraInfoMessage(CameraMessage, Protocol):
+    """sensor_msgs/CameraInfo, as far as it is read."""
+
+    height: int
+    width: int
+    distortion_model: str
+    d: Sequence[float]
+    k: Sequence[float]
+
+
+def seconds(stamp: Stamp) -> float:
+    """A stamp in seconds."""
+    return float(stamp.sec) + float(stamp.nanosec) * 1e-9

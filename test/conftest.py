@@ -25,13 +25,16 @@ if _workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
 # A run started in the background by a script ignores Ctrl-C, and so would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Folders whose tests start processes; what lies elsewhere is part of `make check`.
-_PROCESSES = [TESTS / name for name in ("cli", "launch", "reliability", "ros")]
+# Whose tests start processes, by folder or by fixture; all others are part of `make check`.
+_PROCESS_FOLDERS = [TESTS / name for name in ("cli", "launch", "reliability")]
+_PROCESS_FIXTURES = {"rig"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if any(folder in item.path.parents for folder in _PROCESSES):
+        in_folder = any(folder in item.path.parents for folder in _PROCESS_FOLDERS)
+        fixtures = getattr(item, "fixturenames", ())
+        if in_folder or not _PROCESS_FIXTURES.isdisjoint(fixtures):
             item.add_marker(pytest.mark.processes)
 
 

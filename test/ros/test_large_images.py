@@ -7,6 +7,8 @@ import sys
 import pytest
 from processes import Rig
 
+pytestmark = pytest.mark.alone
+
 _LARGE_CAMERA = """
 import array, sys, time
 import numpy as np, rclpy

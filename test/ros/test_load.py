@@ -16,6 +16,8 @@ from processes import Rig
 from slow_models import slow_pose_model
 from std_srvs.srv import Trigger
 
+pytestmark = pytest.mark.alone
+
 PERIOD_MS = 1000 / 30
 # What a machine that does other things may add to the way of a frame.
 MARGIN_MS = 150

@@ -4,12 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from paths import ROOT
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from pose_estimation_ros.engine import PipelineOptions  # noqa: E402
+from pose_estimation_ros.engine.networks.convnextpose import ConvNeXtPose  # noqa: E402
 from training import export  # noqa: E402
 from training.augmentation.silhouettes import CUTOUTS, OUTLINES  # noqa: E402
 from training.common.image_pool import pack  # noqa: E402
@@ -193,3 +195,17 @@ def test_pose_learns_resumes_and_exports(data, tmp_path):
     export.export_pose(network, path, side=64, threshold=export.POSE_THRESHOLD**0.5)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     np.testing.assert_allclose(session.run(["scores"], {"image": image})[0], scores**2, atol=1e-3)
+
+
+def test_a_recipe_is_trained_by_and_stops_where_it_says(data, tmp_path):
+    recipe = str(ROOT / "training" / "recipes" / "pose_2_falling_rate.yaml")
+    given = tmp_path / "start.pth"
+    torch.save({"network": ConvNeXtPose("XS", 17, 8).state_dict()}, given)
+    small = ["--batch", "4", "--side", "64", "--stop-step", "2", "--start", str(given)]
+    options = train_pose.read_options(
+        [recipe, *data, *COMMON, *small, "--out", str(tmp_path / "pose")]
+    )
+    assert (options.steps, options.ema_decay, options.copy_paste) == (3600, 0.996, True)
+    last = train_pose.train(options)
+    assert torch.load(last, weights_only=True)["step"] == 2
+    assert len(losses(tmp_path / "pose", "entropy")) == 2

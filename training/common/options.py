@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
@@ -60,42 +60,40 @@ def add_switch(parser: argparse.ArgumentParser, name: str, text: str) -> None:
 
 def parse_options(parser: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:
     """Parse the command line over the recipe that it names over the defaults."""
-    given, _ = parser.parse_known_args(argv)
-    if given.recipe:
-        parser.set_defaults(**_read_recipe(parser, given.recipe))
     options = parser.parse_args(argv)
+    if options.recipe:
+        command = parser.prog
+        parser.prog = f"{command} {options.recipe}"  # what a wrong value is reported with
+        options = parser.parse_args(_recipe_words(parser, options.recipe, vars(options)))
+        if options.recipe:
+            parser.error(f"a list where one value is expected: {options.recipe}")
+        parser.prog = command
+        parser.parse_args(argv, options)
     if not (options.epochs or options.steps or options.minutes):
         options.epochs = EPOCHS
     return options
 
 
-def _read_recipe(parser: argparse.ArgumentParser, path: Path) -> dict[str, Any]:
-    """The settings of a recipe, in the types that the options of ``parser`` have."""
+def _recipe_words(
+    parser: argparse.ArgumentParser, path: Path, known: Collection[str]
+) -> list[str]:
+    """The settings of a recipe as words of a command line."""
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError) as error:
-        parser.error(f"{path}: not a recipe that can be read: {error}")
+        parser.error(f"not a recipe that can be read: {error}")
     if not isinstance(found, dict):
-        parser.error(f"{path}: a recipe is lines of 'name: value'")
-    known = {a.dest: a for a in parser._actions if a.dest not in ("help", "recipe")}
-    unknown = sorted(map(str, found.keys() - known.keys()))
+        parser.error("a recipe is lines of 'name: value'")
+    unknown = sorted(map(str, found.keys() - (set(known) - {"recipe"})))
     if unknown:
-        parser.error(f"{path}: unknown settings {unknown}, known are {sorted(known)}")
-    return {name: _converted(parser, path, known[name], found[name]) for name in found}
-
-
-def _converted(
-    parser: argparse.ArgumentParser, path: Path, action: argparse.Action, value: Any
-) -> Any:
-    if isinstance(action, argparse.BooleanOptionalAction):
-        if not isinstance(value, bool):
-            parser.error(f"{path}: {action.dest} is true or false, not {value!r}")
-        return value
-    if (action.nargs == "+") != isinstance(value, list):
-        kind = "a list" if action.nargs == "+" else "one value"
-        parser.error(f"{path}: {action.dest} is {kind}, not {value!r}")
-    convert: Any = action.type or str
-    try:
-        return [convert(item) for item in value] if action.nargs == "+" else convert(value)
-    except (TypeError, ValueError):
-        parser.error(f"{path}: {action.dest} is a number ({convert.__name__}), not {value!r}")
+        parser.error(f"unknown settings {unknown}, known are {sorted(known)}")
+    words = []
+    for name, value in found.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif not isinstance(value, list):
+            words.append(f"--{flag}={value}")
+        else:
+            words += [f"--{flag}", *map(str, value)]
+    return words

@@ -1,7 +1,7 @@
 """Train the person detector.
 
-    python -m training.detector.train training/recipes/detector_scenes.yaml
-    python -m training.detector.train training/recipes/detector_scenes.yaml --minutes 60
+    python -m training.detector.train training/recipes/detector_1_scenes.yaml
+    python -m training.detector.train training/recipes/detector_1_scenes.yaml --minutes 60
 
 Starting again with the same ``out`` resumes. The average of the weights is written there as
 ``last.pth`` and, after every evaluation, ``best.pth``; figures go to ``log.jsonl``.

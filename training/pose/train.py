@@ -1,7 +1,7 @@
 """Train ConvNeXtPose XS on COCO's 17 joints.
 
-    python -m training.pose.train training/recipes/pose_trunk.yaml
-    python -m training.pose.train training/recipes/pose_trunk.yaml --minutes 45 --batch 64
+    python -m training.pose.train training/recipes/pose_1_constant_rate.yaml
+    python -m training.pose.train training/recipes/pose_1_constant_rate.yaml --steps 900
 
 Starting again with the same ``out`` resumes. The average of the weights is written there as
 ``last.pth`` and, after every evaluation, ``best.pth``; figures go to ``log.jsonl``.

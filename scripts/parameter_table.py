@@ -14,12 +14,12 @@ BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"
 def table() -> str:
     """The parameters as a Markdown table."""
     lines = ["| parameter | default | live | |", "|---|---|---|---|"]
-    for one in settings_of(Settings):
-        default = f'"{one.default}"' if isinstance(one.default, str) else str(one.default).lower()
-        about = one.help
-        if one.low is not None and one.high is not None:
-            about += f" {one.low:g} to {one.high:g}."
-        lines.append(f"| `{one.name}` | {default} | {'live' if one.live else ''} | {about} |")
+    for setting in settings_of(Settings):
+        default = setting.default
+        shown = f'"{default}"' if isinstance(default, str) else str(default).lower()
+        about = setting.help + (f" {setting.range}." if setting.range else "")
+        live = "live" if setting.live else ""
+        lines.append(f"| `{setting.name}` | {shown} | {live} | {about} |")
     return "\n".join(lines)
 
 

@@ -19,49 +19,46 @@ from pose_estimation_ros.settings import (
 )
 from pose_estimation_ros.settings import apply as apply_settings
 
-_OFFERED = [one for one in settings_of(Settings) if one.flag]
+_OFFERED = [setting for setting in settings_of(Settings) if setting.flag]
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     """A flag for every setting that is offered on the command line."""
     group = parser.add_argument_group("pipeline and models")
-    for one in _OFFERED:
-        _add_flag(group, one)
+    for setting in _OFFERED:
+        _add_flag(group, setting)
 
 
-def _add_flag(group: Any, one: Setting) -> None:
-    if isinstance(one.default, bool):
-        action = "store_false" if one.default else "store_true"
-        text = one.help if not one.default else f"not: {one.help[0].lower()}{one.help[1:]}"
-        group.add_argument(one.flag, dest=one.name, action=action, help=text)
-        return
-    if isinstance(one.default, list):
-        text = f"{one.help} May be given several times."
-        group.add_argument(
-            one.flag, dest=one.name, action="append", default=[], metavar="MODEL", help=text
-        )
-        return
-    text = one.help
-    if one.choices:
-        text += f" One of: {', '.join(one.choices)}."
-    elif one.low is not None and one.high is not None:
-        text += f" {one.low:g} to {one.high:g}."
-    if one.default != "":
-        text += f" Default: {one.default}."
-    group.add_argument(
-        one.flag,
-        dest=one.name,
-        type=type(one.default),
-        default=one.default,
-        metavar=one.flag.rsplit("-", 1)[-1].upper(),
-        help=text,
-    )
+def _add_flag(group: Any, setting: Setting) -> None:
+    text = setting.help
+    options: dict[str, Any] = {"dest": setting.name, "default": setting.default}
+    if isinstance(setting.default, bool):
+        options["action"] = "store_false" if setting.default else "store_true"
+        if setting.default:
+            text = f"Turns off {setting.name}: {setting.help}"
+    elif isinstance(setting.default, list):
+        options |= {"action": "append", "default": [], "metavar": "MODEL"}
+        text += " May be given several times."
+    else:
+        options["type"] = type(setting.default)
+        options["metavar"] = setting.flag.rsplit("-", 1)[-1].upper()
+        if setting.choices:
+            text += f" One of: {', '.join(setting.choices)}."
+        elif setting.range:
+            text += f" {setting.range}."
+        if setting.default != "":
+            text += f" Default: {setting.default}."
+    group.add_argument(setting.flag, help=text.replace("%", "%%"), **options)
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The settings, by name, that are given and are not the default."""
-    values = {one.name: getattr(args, one.name) for one in _OFFERED}
-    return {one.name: values[one.name] for one in _OFFERED if values[one.name] != one.default}
+    values = {setting.name: getattr(args, setting.name) for setting in _OFFERED}
+    return {
+        setting.name: values[setting.name]
+        for setting in _OFFERED
+        if values[setting.name] != setting.default
+    }
 
 
 def read_settings(args: argparse.Namespace) -> Settings:
@@ -71,8 +68,8 @@ def read_settings(args: argparse.Namespace) -> Settings:
         ConfigError: a value is out of range, or none of those allowed.
         ModelError: a named model does not exist.
     """
-    for one in _OFFERED:
-        reason = one.refusal(getattr(args, one.name), one.flag)
+    for setting in _OFFERED:
+        reason = setting.refusal(getattr(args, setting.name), setting.flag)
         if reason:
             raise ConfigError(reason)
     settings = Settings()
@@ -98,16 +95,16 @@ def engine_flags(args: argparse.Namespace, **changes: object) -> list[str]:
     """The options of add_engine_arguments as words of a command line, with some changed."""
     values = {**vars(args), **changes}
     flags: list[str] = []
-    for one in _OFFERED:
-        value = values[one.name]
-        if value == one.default:
+    for setting in _OFFERED:
+        value = values[setting.name]
+        if value == setting.default:
             continue
         if isinstance(value, bool):
-            flags.append(one.flag)
+            flags.append(setting.flag)
         elif isinstance(value, list):
-            flags += [word for item in value for word in (one.flag, item)]
+            flags += [word for item in value for word in (setting.flag, item)]
         else:
-            flags += [one.flag, str(value)]
+            flags += [setting.flag, str(value)]
     return flags
 
 
@@ -116,7 +113,8 @@ def build_engine(args: argparse.Namespace) -> tuple[Models, Pipeline]:
     settings = read_settings(args)
     models = build_models(settings.engine)
     models.load()
-    return models, build_pipeline(settings.engine.pipeline, models, settings.pipeline)
+    pipeline = build_pipeline(settings.engine.pipeline, models, settings.pipeline, settings.hybrid)
+    return models, pipeline
 
 
 def check_count(name: str, value: int | float | None) -> None:

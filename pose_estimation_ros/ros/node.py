@@ -45,6 +45,7 @@ class PoseEstimationNode(LifecycleNode):
         self.add_on_set_parameters_callback(parameters.value_check())
         self.add_post_set_parameters_callback(self._on_parameters)
         self._settings = Settings()
+        parameters.read_live(self, self._settings)
         self._change_state = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state
         self._models: Models | None = None

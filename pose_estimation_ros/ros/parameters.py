@@ -18,7 +18,7 @@ from rclpy.parameter import Parameter
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.settings import Setting, Settings, apply, settings_of
 
-SETTINGS = {one.name: one for one in settings_of(Settings)}
+SETTINGS = {setting.name: setting for setting in settings_of(Settings)}
 
 
 def declare(node: Node) -> None:
@@ -27,40 +27,42 @@ def declare(node: Node) -> None:
     Raises:
         ConfigError: a given value is of the wrong type, out of range or none of those allowed.
     """
-    for name, one in SETTINGS.items():
+    for name, setting in SETTINGS.items():
         try:
-            node.declare_parameter(name, ros_default(one), descriptor(one))
+            node.declare_parameter(name, ros_default(setting), descriptor(setting))
         except InvalidParameterTypeException as error:
-            expected = type(one.default).__name__
+            expected = type(setting.default).__name__
             raise ConfigError(f"parameter '{name}': expected a {expected}: {error}") from error
         except InvalidParameterValueException as error:
-            span = f" (allowed: {one.low:g} to {one.high:g})" if one.low is not None else ""
+            span = f" (allowed: {setting.range})" if setting.range else ""
             raise ConfigError(f"parameter '{name}': {error}{span}") from error
-        reason = one.refusal(node.get_parameter(name).value, f"parameter '{name}'")
+        reason = setting.refusal(node.get_parameter(name).value, f"parameter '{name}'")
         if reason:
             raise ConfigError(reason)
 
 
-def ros_default(one: Setting) -> Any:
+def ros_default(setting: Setting) -> Any:
     """The default as ROS needs it: an empty list has no type there."""
-    return [""] if one.default == [] else one.default
+    return [""] if setting.default == [] else setting.default
 
 
-def descriptor(one: Setting) -> ParameterDescriptor:
-    """What `ros2 param describe` shows; ranges are enforced by the middleware itself."""
+def descriptor(setting: Setting) -> ParameterDescriptor:
+    """What `ros2 param describe` shows; rclpy itself enforces ranges."""
+    constraints = [f"one of: {', '.join(setting.choices)}"] if setting.choices else []
+    constraints += [f"unit: {setting.unit}"] if setting.unit else []
     described = ParameterDescriptor(
-        name=one.name,
-        description=one.help + ("" if one.live else " Needs a restart of the node."),
-        additional_constraints=f"one of: {', '.join(one.choices)}" if one.choices else "",
-        read_only=not one.live,
+        name=setting.name,
+        description=setting.help + ("" if setting.live else " Needs a restart of the node."),
+        additional_constraints="; ".join(constraints),
+        read_only=not setting.live,
     )
-    if one.low is None or one.high is None:
+    if setting.low is None or setting.high is None:
         return described
-    if isinstance(one.default, int):
-        span = IntegerRange(from_value=int(one.low), to_value=int(one.high), step=1)
+    if isinstance(setting.default, int):
+        span = IntegerRange(from_value=int(setting.low), to_value=int(setting.high), step=1)
         described.integer_range = [span]
     else:
-        reals = FloatingPointRange(from_value=float(one.low), to_value=float(one.high))
+        reals = FloatingPointRange(from_value=float(setting.low), to_value=float(setting.high))
         described.floating_point_range = [reals]
     return described
 
@@ -78,9 +80,9 @@ def value_check() -> Callable[[list[Parameter]], SetParametersResult]:
 
     def check(parameters: Iterable[Parameter]) -> SetParametersResult:
         for parameter in parameters:
-            one = SETTINGS.get(parameter.name)
+            setting = SETTINGS.get(parameter.name)
             label = f"parameter '{parameter.name}'"
-            reason = one.refusal(parameter.value, label) if one else ""
+            reason = setting.refusal(parameter.value, label) if setting else ""
             if reason:
                 return SetParametersResult(successful=False, reason=reason)
         return SetParametersResult(successful=True)
@@ -105,7 +107,7 @@ def read_live(node: Node, settings: Settings) -> None:
 
 def _values(node: Node) -> dict[str, Any]:
     values = {name: node.get_parameter(name).value for name in SETTINGS}
-    for name, one in SETTINGS.items():
-        if isinstance(one.default, list):
+    for name, setting in SETTINGS.items():
+        if isinstance(setting.default, list):
             values[name] = [item for item in values[name] if item]
     return values

@@ -1,7 +1,7 @@
-"""How a setting is declared: a dataclass field that carries all that is to be known about it.
+"""How a setting is declared: a dataclass field whose metadata say everything about it.
 
-The node's parameters, the flags of the command line and the tables in the documents are made from
-`settings_of`, so that a setting is written down once.
+The node's parameters, the command line's flags and the README's table are made from `settings_of`,
+so that a setting is written down once.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ class Setting:
         help: what it does, in a sentence.
         live: whether it may change while the node runs; the others need a restart.
         low, high: the range of a number, both included; None where there is none.
+        unit: of a number and its range; empty for counts and shares.
         choices: the texts that are allowed; empty where any is.
-        flag: of the command line, such as "--threads"; empty where it offers none.
-        path: the attributes that lead to the value, from the dataclass that was asked.
+        flag: the command line's, such as "--threads"; empty where it is not offered there.
+        path: the attributes that lead from the dataclass to the value.
     """
 
     name: str
@@ -41,9 +42,17 @@ class Setting:
     live: bool
     low: float | None
     high: float | None
+    unit: str
     choices: tuple[str, ...]
     flag: str
     path: tuple[str, ...]
+
+    @property
+    def range(self) -> str:
+        """Such as "0 to 3600 s"; empty where there is no range."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"{_digits(self.low)} to {_digits(self.high)} {self.unit}".rstrip()
 
     def refusal(self, value: Any, label: str) -> str:
         """Why a value of the right type is not allowed, for a person; empty where it is.
@@ -55,8 +64,12 @@ class Setting:
         if isinstance(value, float) and not math.isfinite(value):
             return f"{label}: {value} is not a finite number"
         if self.low is not None and self.high is not None and not self.low <= value <= self.high:
-            return f"{label}: {value:g} is not from {self.low:g} to {self.high:g}"
+            return f"{label}: {_digits(value)} is not from {self.range}"
         return ""
+
+
+def _digits(number: float) -> str:
+    return f"{number:.12g}"  # 1000000, not 1e+06
 
 
 def setting(
@@ -67,20 +80,15 @@ def setting(
     live: bool = False,
     low: float | None = None,
     high: float | None = None,
+    unit: str = "",
     choices: tuple[str, ...] = (),
     flag: bool | str = False,
 ) -> Any:
-    """A dataclass field that is a setting; see `Setting`.
+    """A dataclass field that is a setting. The arguments are explained in `Setting`, except these.
 
     Args:
-        default: as in `Setting`, and so on.
-        help: a sentence.
-        name: where the parameter is not called as the field.
-        live: as in `Setting`.
-        low: likewise.
-        high: likewise.
-        choices: likewise.
-        flag: True for a flag named after the parameter, or the flag.
+        name: of the parameter, where it differs from the field's.
+        flag: True for a flag named after the parameter, or the flag itself.
     """
     about = {
         "name": name,
@@ -88,6 +96,7 @@ def setting(
         "live": live,
         "low": low,
         "high": high,
+        "unit": unit,
         "choices": choices,
         "flag": flag,
     }

@@ -1,7 +1,8 @@
 """Every setting of the package, declared once.
 
 To add one, add a field here and read it where it is used. The node's parameter with description,
-range and live update, the command line's flag (`flag=True`) and the table in the documents follow.
+range and live update, and the command line's flag (`flag=True`) follow;
+`scripts/parameter_table.py` writes the table in the README.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class EngineConfig:
         "", "Person detector: a file or a name of the manifest; empty: embedded.", flag=True
     )
     fallback_models: list[str] = setting(
-        [], "Models to try, in order, when the ones above fail.", flag=True
+        [], "Models to try, in order, when model_path or yolo_model fails.", flag=True
     )
     runtime: str = setting("auto", "Runtime for ONNX models.", choices=RUNTIMES, flag=True)
     rootnet_model: str = setting(
@@ -62,17 +63,19 @@ class EngineConfig:
     )
     call_timeout_s: float = setting(
         10.0,
-        "Seconds after which a model's call counts as failed; 0: never.",
+        "Time after which a model's call counts as failed; 0: never.",
         name="call_timeout",
         low=0.0,
         high=3600.0,
+        unit="s",
     )
     enable_letterbox: bool = setting(True, "Keep the image's proportions for the detector.")
     detector_size: int = setting(
         320,
-        "Longer side of the detector's input in px, where it is free.",
+        "Longer side of the detector's input, where it is free.",
         low=64,
         high=2048,
+        unit="px",
     )
     enable_threading: bool = setting(True, "Spread persons over a pool of workers (v4).")
     num_workers: int = setting(
@@ -136,10 +139,11 @@ class TrackingOptions:
     enabled: bool = live(True, "Give persons identities that hold.", name="enable_tracking")
     reentry_s: float = live(
         2.0,
-        "Seconds out of sight after which an identity ends.",
+        "Time out of sight after which an identity ends.",
         name="reentry_time",
         low=0.0,
         high=3600.0,
+        unit="s",
     )
     min_similarity: float = 0.2
 
@@ -171,17 +175,19 @@ class SmoothingOptions:
     )
     min_cutoff_hz: float = live(
         1.5,
-        "Cutoff at rest, Hz: lower is smoother and later.",
+        "Cutoff at rest: lower is smoother and later.",
         name="smoothing_min_cutoff",
         low=0.01,
         high=100.0,
+        unit="Hz",
     )
     beta: float = live(
         3.0,
-        "Cutoff gained a body height per second of speed, Hz.",
+        "Cutoff gained a body height per second of speed.",
         name="smoothing_beta",
         low=0.0,
         high=1000.0,
+        unit="Hz",
     )
     speed_cutoff_hz: float = 1.0
 
@@ -247,21 +253,24 @@ class NodeOptions:
     autostart: bool = setting(True, "Configure and activate when the node starts.")
     target_fps: float = live(
         0.0,
-        "Most frames answered a second and camera; 0: no limit.",
+        "Highest rate of answered frames per camera; 0: no limit.",
         low=0.0,
         high=1000.0,
+        unit="frames/s",
     )
     max_image_pixels: int = live(
         MAX_IMAGE_PIXELS,
-        "Pixels of the largest image taken, checked before it is decoded.",
+        "Size of the largest image taken, checked before it is decoded.",
         low=1,
         high=1_000_000_000,
+        unit="px",
     )
     max_memory_mb: float = live(
         0.0,
         "Memory budget: over it the node warns, and gives up cache and workers; 0: none.",
         low=0.0,
         high=1e6,
+        unit="MB",
     )
 
 

@@ -20,7 +20,14 @@ from pose_estimation_ros.settings import Settings, apply, check, setting, settin
 @dataclass
 class _Inner:
     strength: float = setting(
-        0.5, "How strong.", name="filter_strength", live=True, low=0.0, high=1.0, flag=True
+        0.5,
+        "How strong, in % of all.",
+        name="filter_strength",
+        live=True,
+        low=0.0,
+        high=1.0,
+        unit="dB",
+        flag=True,
     )
     kind: str = setting("soft", "Which filter.", choices=("soft", "hard"))
 
@@ -55,7 +62,7 @@ def test_values_are_written_by_name_and_only_live_ones_where_asked() -> None:
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"filter_strength": 1.5}, "strength: 1.5 is not from 0 to 1"),
+        ({"filter_strength": 1.5}, "strength: 1.5 is not from 0 to 1 dB"),
         ({"filter_strength": float("nan")}, "strength: nan is not a finite number"),
         ({"kind": "loud"}, "kind: 'loud' is unknown: choose one of soft, hard"),
     ],
@@ -75,12 +82,14 @@ def test_a_new_setting_is_a_parameter_a_flag_and_a_row(monkeypatch: pytest.Monke
 
     strength = next(iter(settings_of(_Outer)))
     described = parameters.descriptor(strength)
-    assert described.description == "How strong." and not described.read_only
+    assert described.description == strength.help and not described.read_only
     assert described.floating_point_range[0].to_value == 1.0
 
     monkeypatch.setattr(_options, "_OFFERED", [strength])
     parser = argparse.ArgumentParser()
     _options.add_engine_arguments(parser)
+    shown = " ".join(parser.format_help().split())
+    assert "How strong, in % of all. 0 to 1 dB. Default: 0.5." in shown
     args = parser.parse_args(["--filter-strength", "0.75"])
     assert _options.given_settings(args) == {"filter_strength": 0.75}
     assert _options.engine_flags(args) == ["--filter-strength", "0.75"]
@@ -90,7 +99,9 @@ def test_a_new_setting_is_a_parameter_a_flag_and_a_row(monkeypatch: pytest.Monke
 
     table = _parameter_table()
     monkeypatch.setattr(table, "Settings", _Outer)
-    assert "| `filter_strength` | 0.5 | live | How strong. 0 to 1. |" in table.table()
+    assert (
+        "| `filter_strength` | 0.5 | live | How strong, in % of all. 0 to 1 dB. |" in table.table()
+    )
 
 
 def _parameter_table() -> ModuleType:
@@ -113,6 +124,8 @@ def test_every_setting_is_explained_and_bounded(one) -> None:
     assert not one.refusal(one.default, one.name)
     if isinstance(one.default, int | float) and not isinstance(one.default, bool):
         assert one.low is not None and one.high is not None
+    elif one.default and isinstance(one.default, str):
+        assert one.choices  # texts that are not names of files
 
 
 def test_names_and_flags_are_unique() -> None:

@@ -20,7 +20,6 @@ from pose_estimation_ros.errors import (
     PoseEstimationError,
     RuntimeMissingError,
 )
-from pose_estimation_ros.settings import HybridOptions, PipelineOptions
 
 __all__ = [
     "SKELETONS",
@@ -31,13 +30,11 @@ __all__ = [
     "ConfigError",
     "Detections",
     "Frame",
-    "HybridOptions",
     "HybridPipeline",
     "Image",
     "InputError",
     "ModelError",
     "Models",
-    "PipelineOptions",
     "PoseEstimationError",
     "PoseResult",
     "Poses",

@@ -1,6 +1,6 @@
 """Model files: the manifest, how models are found, fetched, converted and loaded.
 
-models = build_models(EngineConfig(pipeline="v4"))
+`build_models(EngineConfig(pipeline="v4"))` makes the models of a pipeline.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pose_estimation_ros.model_zoo.manifest import (
     resolve_model,
 )
 from pose_estimation_ros.model_zoo.model_chains import build_models
-from pose_estimation_ros.settings import EngineConfig
 
 if TYPE_CHECKING:
     from pose_estimation_ros.model_zoo.conversion.batch import (
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "EngineConfig",
     "Manifest",
     "ModelConverter",
     "ModelEntry",

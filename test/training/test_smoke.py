@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch")
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from pose_estimation_ros.engine import PipelineOptions  # noqa: E402
 from pose_estimation_ros.engine.networks.convnextpose import ConvNeXtPose  # noqa: E402
+from pose_estimation_ros.settings import PipelineOptions  # noqa: E402
 from training import export  # noqa: E402
 from training.augmentation.silhouettes import CUTOUTS, OUTLINES  # noqa: E402
 from training.common.image_pool import pack  # noqa: E402

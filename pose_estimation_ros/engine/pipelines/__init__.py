@@ -13,13 +13,10 @@ from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.settings import PIPELINES, HybridOptions, PipelineOptions
 
 __all__ = [
-    "PIPELINES",
     "CameraSession",
-    "HybridOptions",
     "HybridPipeline",
     "Models",
     "Pipeline",
-    "PipelineOptions",
     "V3Pipeline",
     "V4Pipeline",
     "build_pipeline",

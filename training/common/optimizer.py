@@ -2,8 +2,11 @@
 
 Muon (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024) replaces a
 matrix's momentum by the nearest orthogonal matrix, so that every direction of a layer learns at
-the same pace. 1x1 and strided convolutions count as matrices, which torch's own Muon does not
-take; depthwise kernels, norms, biases, the stem and the last layers go to AdamW.
+the same pace. 1x1 and strided convolutions count as matrices; depthwise kernels, norms, biases,
+the stem and the last layers go to AdamW.
+
+``torch.optim.Muon`` gives the same losses, but takes no convolutions and computes in bf16 on any
+CPU: without bf16 instructions its step takes eighteen times as long as this one (4.3 and 0.23 s).
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""A teacher's ONNX graph in torch, so that it runs on the device that training runs on."""
+"""A teacher's ONNX graph in torch, so that it runs on the device that training runs on.
+
+onnx2torch computes the same for one picture of the published size, but no batches, no other
+sizes, and not without torchvision.
+"""
 
 from __future__ import annotations
 

@@ -99,6 +99,7 @@ for turn in range(3):
     assert max(kept_mb for _, kept_mb in turns) < used_mb, run.stdout
 
 
+@pytest.mark.slow
 @KINDS
 def test_nothing_stays_behind(embedded_models: Models, scene_frames: list, kind: type) -> None:
     """Neither Python objects nor array memory grow from frame to frame."""

@@ -41,6 +41,7 @@ def run(code: str, folder: Path) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_pt_file_is_loaded_and_converted_without_a_connection(
     checkpoints: Path, tmp_path: Path
 ) -> None:

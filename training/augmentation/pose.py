@@ -8,14 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.augmentation.pose_copy_paste import (
-    CENTRE,
-    NO_SCENES,
-    PoseCopyPaste,
-    SceneShares,
-    extent,
-    jitter_boxes,
-)
+from training.augmentation.pose_copy_paste import CENTRE, PoseCopyPaste, extent
+from training.augmentation.scene_crops import NO_SCENES, SceneShares, jitter_boxes
 from training.augmentation.warp import centred, move, warp
 from training.common.data import BOX_IN_CROP, CROP_SIDE, FLIP
 from training.common.rng import BatchRng
@@ -138,7 +132,7 @@ def augment(
     weight = torch.where(flipped, weight[:, FLIP], weight)
     if copy_paste is not None:
         pictures, weight = copy_paste.paste(pictures, joints, weight, scale, rng)
-        copy_paste.replace(pictures, weight, shares, rng)
+        copy_paste.scene_crops.replace(pictures, weight, shares, rng)
     pictures = patches(colour(pictures[:, :3], rng), others, rng)
     inside = ((joints[..., :2] >= 0) & (joints[..., :2] <= side - 1)).all(2, keepdim=True)
     return pictures, joints, weight * inside

@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from training.augmentation.pose import augment
-from training.augmentation.pose_copy_paste import NO_SCENES, PoseCopyPaste, SceneShares
+from training.augmentation.pose_copy_paste import PoseCopyPaste
+from training.augmentation.scene_crops import NO_SCENES, SceneShares
 from training.augmentation.silhouettes import CUTOUTS, open_cutouts
 from training.augmentation.warp import as_pictures
 from training.common.data import BOX_IN_CROP, held_out

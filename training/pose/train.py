@@ -22,7 +22,7 @@ from pose_estimation_ros.engine.networks.convnextpose import (
     ExportedPose,
     read_state,
 )
-from training.augmentation.pose_copy_paste import NO_SCENES, SceneShares
+from training.augmentation.scene_crops import NO_SCENES, SceneShares
 from training.common.device import autocast, normalise
 from training.common.loop import Loss, Trainer, prepare
 from training.common.metrics import DevSet, pose_figures

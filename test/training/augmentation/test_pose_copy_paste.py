@@ -6,11 +6,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from training.augmentation.pose import augment, cut_off  # noqa: E402
-from training.augmentation.pose_copy_paste import (  # noqa: E402
+from training.augmentation.pose_copy_paste import PoseCopyPaste, joints_in_silhouette  # noqa: E402
+from training.augmentation.scene_crops import (  # noqa: E402
     MIN_PERSON,
-    PoseCopyPaste,
     SceneShares,
-    joints_in_silhouette,
+    draw_indices,
 )
 from training.augmentation.silhouettes import CUTOUTS, open_cutouts  # noqa: E402
 from training.augmentation.warp import blend  # noqa: E402
@@ -175,8 +175,8 @@ def with_people_in_scenes(copy_paste, cache, joints):
 
 def test_people_in_scenes_fill_crops_as_a_detector_would_draw_them(copy_paste, tmp_path, joints):
     found = with_people_in_scenes(copy_paste, tmp_path, joints)
-    assert len(found.boxes) == SCENES  # neither the doubtful one nor the one far away
-    crops = found.scene_people(COUNT, 96, rng())
+    assert len(found.scene_crops.boxes) == SCENES  # neither the doubtful one nor the one far away
+    crops = found.scene_crops.people(COUNT, 96, rng())
     assert crops.shape == (COUNT, 3, 96, 96)
     green = (crops[:, GREEN] > 150).float()
     assert green[:, 48, 48].all()
@@ -187,8 +187,8 @@ def test_people_in_scenes_fill_crops_as_a_detector_would_draw_them(copy_paste, t
 
 
 def test_a_scene_without_people_gives_any_part_of_it(copy_paste):
-    assert not len(copy_paste.boxes)
-    crops = copy_paste.scene_people(7, 64, rng())
+    assert not len(copy_paste.scene_crops.boxes)
+    crops = copy_paste.scene_crops.people(7, 64, rng())
     assert crops.shape == (7, 3, 64, 64)
     assert (crops[:, BLUE] > 150).all()
 
@@ -205,9 +205,9 @@ def test_others_in_somebody_s_crop_are_shown_too_but_not_in_one_that_was_held_ou
     found = PoseCopyPaste(
         tmp_path, crops, joints.repeat(3, 1, 1), torch.ones(3, 17), torch.arange(2)
     )
-    assert found.bystanders.tolist() == [list(other)] * 2
-    assert found.bystander_crop.tolist() == [0, 1]
-    shown = found.scene_people(20, 96, rng())
+    assert found.scene_crops.bystanders.tolist() == [list(other)] * 2
+    assert found.scene_crops.bystander_crop.tolist() == [0, 1]
+    shown = found.scene_crops.people(20, 96, rng())
     red = shown[:, RED, 48, 48] > 150
     assert red.sum() == 8
     assert (shown[:, GREEN].flatten(1).amax(1) < 50).all()
@@ -215,19 +215,17 @@ def test_others_in_somebody_s_crop_are_shown_too_but_not_in_one_that_was_held_ou
 
 
 def test_coco_s_scenes_are_drawn_more_often_than_the_streets(copy_paste):
-    drawn = PoseCopyPaste._scene_indices(70, SCENES, 2000, rng())
+    drawn = draw_indices(70, SCENES, 2000, rng())
     assert 0.55 < (drawn >= 70).float().mean() < 0.65
     assert set(drawn.tolist()) == set(range(SCENES))
     for streets in (0, SCENES):  # one kind only
-        assert set(PoseCopyPaste._scene_indices(streets, SCENES, 2000, rng()).tolist()) == set(
-            range(SCENES)
-        )
+        assert set(draw_indices(streets, SCENES, 2000, rng()).tolist()) == set(range(SCENES))
 
 
 def test_what_is_shown_instead_has_no_labels(copy_paste, tmp_path, joints):
     found = with_people_in_scenes(copy_paste, tmp_path, joints)
     pictures, weight = torch.zeros(20, 3, 96, 96), torch.ones(20, 17, 2)
-    found.replace(pictures, weight, SceneShares(people=0.25, parts=0.1), rng())
+    found.scene_crops.replace(pictures, weight, SceneShares(people=0.25, parts=0.1), rng())
     replaced = pictures.flatten(1).amax(1) > 0
     assert replaced.sum() == 7
     assert (weight[replaced] == 0).all() and (weight[~replaced] == 1).all()

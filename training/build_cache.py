@@ -1,4 +1,4 @@
-"""Reading of the training images and labels, and the cache that training runs from.
+"""Build the cache that training reads: decoded images with labelled people.
 
 The cache holds decoded uint8 images and person boxes, so that training decodes nothing:
 
@@ -67,7 +67,7 @@ def _label_encoded(data: bytes) -> tuple[np.ndarray, Labels]:
 
 
 def central_person(labels: Labels, joints: np.ndarray) -> Labels:
-    """Make sure that a crop's own person is labelled.
+    """Make sure that the person a crop is about is labelled.
 
     A crop's person is known to be there, in the middle, even where the teachers miss it (an
     unusual pose): then the extent of the joints, widened by a tenth, is the box.
@@ -94,7 +94,7 @@ def central_person(labels: Labels, joints: np.ndarray) -> Labels:
 
 
 def coco_scenes(shared: Path) -> Iterator[tuple[np.ndarray, Labels]]:
-    """COCO's training images with annotated boxes; the teachers' other finds stay unsure."""
+    """COCO's training images with annotated boxes; other boxes of the teachers stay unsure."""
     root = shared / "data" / "coco_dev"
     listing = json.loads((root / "person_keypoints_train.json").read_text())
     for entry in listing["images"]:

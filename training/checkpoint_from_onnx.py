@@ -25,7 +25,7 @@ from training.augmentation.detector import plain_scenes
 from training.common.data import default_cache, held_out
 from training.common.device import normalise
 from training.common.image_pool import Pool
-from training.common.metrics import tight
+from training.common.metrics import crop_of_stored
 from training.detector.network import PersonDetector
 
 PICTURES = 256
@@ -140,7 +140,7 @@ def restore_norms(network: Network, batches: list[Tensor]) -> None:
 
 
 def load(path: Path, joints: int = 17) -> Network:
-    """The network of an export, its folded norms doing nothing until `restore_norms`.
+    """The network of an export, whose folded norms do nothing until ``restore_norms``.
 
     Raises:
         ValueError: the file is not what ``training.export`` wrote.
@@ -179,14 +179,14 @@ def load(path: Path, joints: int = 17) -> Network:
 
 
 def pictures(network: Network, cache: Path, side: int | None) -> np.ndarray:
-    """Training pictures (n, side, side, 3) such as this network is used on."""
+    """Training pictures (n, side, side, 3) as this network is given them."""
     if isinstance(network, PersonDetector):
         pool, rng = Pool(cache), np.random.default_rng(0)
         return plain_scenes(pool, PICTURES, side or 320, rng)
     crops = np.load(cache / "crops.npy", mmap_mode="r")
     training = np.flatnonzero(~held_out(len(crops)))
     chosen = training[:: max(1, len(training) // PICTURES)]
-    return np.stack([tight(crops[i], side or 192) for i in chosen])
+    return np.stack([crop_of_stored(crops[i], side or 192) for i in chosen])
 
 
 def main() -> None:

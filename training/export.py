@@ -29,7 +29,7 @@ from pose_estimation_ros.engine.pose.top_down import crop_enlarge
 from pose_estimation_ros.model_zoo.conversion.quantize import write_int8
 from training.common.data import ENLARGE, default_cache, held_out
 from training.common.image_pool import Pool
-from training.common.metrics import letterbox, tight
+from training.common.metrics import crop_of_stored, letterbox
 from training.detector.network import DEFAULT_THRESHOLD, ExportedDetector, PersonDetector
 
 OPSET = 17
@@ -130,9 +130,12 @@ def export_detector(
 
 
 def export_pose(
-    network: ConvNeXtPose, path: Path, side: int = 192, sharpness: float = 1.0,
+    network: ConvNeXtPose,
+    path: Path,
+    side: int = 192,
+    sharpness: float = 1.0,
     threshold: float = POSE_THRESHOLD,
-) -> None:  # fmt: skip
+) -> None:
     """Write the pose network: joints (n, j, 3) px, px, m and scores (n, j).
 
     ``threshold`` is the network's score that is exported as POSE_THRESHOLD.
@@ -164,7 +167,7 @@ def export_int8(source: Path, path: Path, cache: Path, side: int | None = None) 
         enlarge = crop_enlarge(metadata, str(source))
         crops = np.load(cache / "crops.npy", mmap_mode="r")
         chosen = np.flatnonzero(~held_out(len(crops)))[::CALIBRATION_STEP]
-        pictures = (tight(crops[index], side or 192, enlarge) for index in chosen)
+        pictures = (crop_of_stored(crops[index], side or 192, enlarge) for index in chosen)
     else:
         pool = Pool(cache)
         # Of the street scenes a few, which are alike; of COCO's, the last, every other one.

@@ -16,7 +16,7 @@ LEAST_PART = 0.35  # of a side
 def clip_boxes(
     boxes: np.ndarray, kind: np.ndarray, width: int, height: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut boxes at the borders; slivers become unsure, what is out or tiny is dropped."""
+    """Clip boxes at the borders; slivers become unsure, boxes outside or tiny are dropped."""
     full = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(1), 1)
     cut = np.clip(boxes, 0, (width, height, width, height))
     sides = cut[:, 2:] - cut[:, :2]
@@ -49,9 +49,13 @@ def colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def whole_scene(
-    pool: Pool, side: int, rng: np.random.Generator, plain: bool = False, crops: float = 0.0,
+    pool: Pool,
+    side: int,
+    rng: np.random.Generator,
+    plain: bool = False,
+    crops: float = 0.0,
     copy_paste: SceneCopyPaste | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A whole scene on grey, as the detector is given frames; more often one of COCO's.
 
     Args:
@@ -60,7 +64,7 @@ def whole_scene(
         rng: of everything random.
         plain: at full size and in its own colours.
         crops: share of pictures that are a person crop instead, down to half as large.
-        copy_paste: whom to put into the picture; None for nobody.
+        copy_paste: pastes people into the picture; None: no people.
     """
     smallest = 0.8
     if rng.random() < crops:

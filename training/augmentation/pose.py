@@ -18,7 +18,7 @@ from training.common.rng import BatchRng
 CUTS = ((11, 12), (13, 14), (7, 8))
 CUT_SHARES = (0.5, 0.3, 0.2)
 CUT_OFF = 0.35  # share of crops that show only a part of the person, as in COCO
-LEAST_LEFT = 4  # joints of a part
+MIN_JOINTS_LEFT = 4  # joints of a part
 PATCHED = 0.25  # share of crops with something in front
 # Share of crops of low resolution, in three groups; people in frames are often small.
 COARSE, COARSEST = 0.3, 4.0
@@ -43,9 +43,9 @@ def cut_off(
         others: (n, 3, 256, 256) of other people, for what hides them.
 
     Returns:
-        The pictures with what lies beyond the cut black or hidden, the weights, 0 beyond it, and
-        the middle (n, 2) and the longer side (n,) of the box around what is left, or of the
-        whole box for those of whom too few joints would be left, who stay as they are.
+        The pictures, black or hidden beyond the cut, the weights, 0 beyond it, and the centre
+        (n, 2) and the longer side (n,) of the box around the rest. Persons of whom too few
+        joints would be left stay as they are, with their whole box.
     """
     count, device = len(pictures), pictures.device
     rows = torch.arange(count, device=device)
@@ -65,7 +65,7 @@ def cut_off(
     line = torch.where(across, sideways, line).clamp(40, CROP_SIDE - 40).round()
     before = joints[rows, :, axis] < line[:, None]
     left = seen & (before == low_kept[:, None])
-    done = (left.sum(1) >= LEAST_LEFT) & (across | pair_seen.any(1))
+    done = (left.sum(1) >= MIN_JOINTS_LEFT) & (across | pair_seen.any(1))
 
     low, high = extent(joints[..., :2], left)
     margin = 0.12 * (high - low).amax(1, keepdim=True)
@@ -93,18 +93,24 @@ def cut_off(
 
 
 def augment(
-    pictures: Tensor, joints: Tensor, weight: Tensor, side: int, others: Tensor, rng: BatchRng,
-    copy_paste: PoseCopyPaste | None = None, shares: SceneShares = NO_SCENES,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Cut off parts, scale, shift, rotate, flip, other people and places, colour, patches.
+    pictures: Tensor,
+    joints: Tensor,
+    weight: Tensor,
+    side: int,
+    others: Tensor,
+    rng: BatchRng,
+    copy_paste: PoseCopyPaste | None = None,
+    shares: SceneShares = NO_SCENES,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut off parts, scale, shift, rotate, flip, copy-paste, colour, patches.
 
     Args:
         pictures: (n, 4, 256, 256) stored crops with their silhouettes, RGB in 0..255 and [0, 1].
         joints: (n, 17, 3); weight: (n, 17, 2) of xy and of z.
         side: px of the result.
         others: (n, 3, 256, 256) of other people, to hide parts with.
-        copy_paste: of whom to add others; None for nobody.
-        shares: of what ``copy_paste`` replaces.
+        copy_paste: pastes other people and backgrounds; None: neither.
+        shares: of the crops that ``copy_paste`` replaces by crops out of scenes.
 
     Returns:
         Pictures (n, 3, side, side), joints with x, y in their px, and weights, 0 outside them.

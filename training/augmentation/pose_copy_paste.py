@@ -27,10 +27,10 @@ CENTRE = CROP_SIDE / 2 - 0.5
 
 
 class PoseCopyPaste:
-    """What may be added to crops.
+    """Changes the background of crops and pastes other people into them.
 
     Args:
-        cache: of ``training.build_cache``.
+        cache: folder that ``training.build_cache`` filled.
         cutouts: (n, 256, 256, 4) uint8, on the device to compute on.
         joints: (n, 17, 3) of all crops; weight: (n, 17); on that device too.
         indices: of the crops to draw people from.
@@ -47,7 +47,7 @@ class PoseCopyPaste:
         self.scene_crops = SceneCrops(Pool(cache), cutouts, indices)
 
     def cutout(self, indices: Tensor) -> Tensor:
-        """Crops with their silhouettes, empty where not to be trusted: (n, 4, 256, 256) float."""
+        """Crops with their silhouettes, empty where unreliable: (n, 4, 256, 256) float."""
         found = as_pictures(self.cutouts[indices])
         found[:, 3] *= self.trusted[indices, None, None] / 255
         return found
@@ -55,7 +55,7 @@ class PoseCopyPaste:
     def paste(
         self, pictures: Tensor, joints: Tensor, weight: Tensor, scale: Tensor, rng: BatchRng
     ) -> tuple[Tensor, Tensor]:
-        """Put persons elsewhere, or others beside them, now and then.
+        """Change backgrounds and paste people, each in its share of the crops.
 
         Args:
             pictures: (n, 4, side, side), crops and their silhouettes in [0, 1].
@@ -69,9 +69,9 @@ class PoseCopyPaste:
         alone, mask, weight = pictures[:, :3].clone(), pictures[:, 3:].clone(), weight.clone()
         known = mask.flatten(1).amax(1) > 0
         rows = rng.permutation(count)[: round(NEW_BACKGROUND * count)]
-        where = self.backgrounds(len(rows), side, rng)
-        there = blend(where, alone[rows], mask[rows])
-        alone[rows] = torch.where(known[rows, None, None, None], there, alone[rows])
+        background = self.backgrounds(len(rows), side, rng)
+        moved = blend(background, alone[rows], mask[rows])
+        alone[rows] = torch.where(known[rows, None, None, None], moved, alone[rows])
         order = rng.permutation(count)
         for share in PASTED if len(self.people) else ():
             rows = order[: round(share * count)]
@@ -109,7 +109,7 @@ class PoseCopyPaste:
         return moved[:, :3], moved[:, 3:]
 
     def backgrounds(self, count: int, side: int, rng: BatchRng) -> Tensor:
-        """Parts of scenes and, of crops, all: (n, 3, side, side). Somebody may be in them."""
+        """Whole crops and parts of scenes: (n, 3, side, side). People may be in them."""
         of_crops = round(0.4 * count) if len(self.people) else 0
         chosen = rng.choice(self.people, of_crops) if of_crops else self.people[:0]
         crops = as_pictures(self.cutouts[chosen][..., :3])

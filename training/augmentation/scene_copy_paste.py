@@ -19,13 +19,13 @@ MAX_COVERED = 0.5  # share of a labelled box, or more, that leaves open whether 
 
 
 class SceneCopyPaste:
-    """Whom a scene may be filled with.
+    """Pastes people into scenes.
 
     Args:
-        pool: whose crops' silhouettes ``training.augmentation.silhouettes`` drew.
+        pool: the crops; ``training.augmentation.silhouettes`` has drawn their silhouettes.
 
     Raises:
-        FileNotFoundError: it did not.
+        FileNotFoundError: it has not.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -38,24 +38,35 @@ class SceneCopyPaste:
     def paste(
         self, scene: np.ndarray, boxes: np.ndarray, kind: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Put people into a scene (h, w, 3); it, all boxes (k, 4) in px and their kinds (k,)."""
+        """Paste people into a scene (h, w, 3).
+
+        Returns:
+            The scene, all boxes (k, 4) xyxy px and their kinds (k,).
+        """
         scene = scene.copy()
         owner = np.zeros(scene.shape[:2], np.int16)
         whole = []
-        # Whoever's feet are lower is nearer, and hides the others.
+        # People whose feet are lower are nearer, and hide the others.
         height, width = scene.shape[:2]
         nearer_later = sorted(positions(height, width, rng), key=lambda place: place[2])
         for number, place in enumerate(nearer_later, 1):
-            whole.append(self._put(scene, owner, number, *place, rng))
+            size, x, foot = place
+            whole.append(self._put(scene, owner, number, size, x, foot, rng))
         found, sure = visible_boxes(owner, np.array(whole))
         kind = np.where(covered_shares(owner, boxes) > MAX_COVERED, -1, kind)
         return scene, np.concatenate((boxes, found)), np.concatenate((kind, sure))
 
     def _put(
-        self, scene: np.ndarray, owner: np.ndarray, number: int, height: float, x: float,
-        foot: float, rng: np.random.Generator,
-    ) -> int:  # fmt: skip
-        """Draw somebody and note in ``owner`` where; how many px the whole of it has."""
+        self,
+        scene: np.ndarray,
+        owner: np.ndarray,
+        number: int,
+        height: float,
+        x: float,
+        foot: float,
+        rng: np.random.Generator,
+    ) -> int:
+        """Paste one person and enter it in ``owner``; its number of px, hidden ones too."""
         index = int(rng.choice(self.people))
         left, top, right, bottom = self.outlines[index]
         person = self.cutouts[index, top:bottom, left:right]
@@ -87,7 +98,7 @@ def blend(below: np.ndarray, above: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def is_labelled(box: tuple[int, int, int, int], labelled: np.ndarray) -> bool:
-    """Whether somebody is labelled (k, 4) where a silhouette's box is."""
+    """Whether one of the labelled boxes (k, 4) is where a silhouette's box is."""
     own = np.array([box], np.float32)
     return bool(box_iou(labelled, own).max(initial=0) > SAME_BOX)
 
@@ -108,7 +119,7 @@ def positions(
         count = int(rng.integers(4, 15))
         sizes = side * rng.uniform(0.12, 0.4) * np.exp(rng.normal(0, 0.2, count))
         feet = height * rng.uniform(0.4, 1) + rng.normal(0, 0.06, count) * height
-    else:  # somebody near, of whom the frame shows the upper part
+    else:  # people near the camera: the frame shows the upper part
         count = int(rng.integers(1, 3))
         sizes = side * rng.uniform(0.9, 1.6, count)
         feet = height * rng.uniform(-0.05, 0.35, count) + sizes
@@ -120,7 +131,7 @@ def visible_boxes(owner: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.
     """Boxes (k, 4) and kinds (k,) of who is still seen.
 
     Args:
-        owner: (h, w), the number of whoever is seen at a pixel, 0 for nobody.
+        owner: (h, w), the number of the person seen at a pixel, 0 for none.
         whole: (n,) px of each, from number 1 on.
     """
     boxes, kinds = [np.zeros((0, 4), np.float32)], []
@@ -136,7 +147,7 @@ def visible_boxes(owner: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def covered_shares(owner: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Share of each box (k, 4) where somebody was put; (k,)."""
+    """Share of each box (k, 4) that pasted people cover; (k,)."""
     shares = [0.0] * len(boxes)
     for i, (x0, y0, x1, y1) in enumerate(np.round(boxes).astype(int).clip(0)):
         inside = owner[y0:y1, x0:x1]

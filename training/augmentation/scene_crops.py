@@ -1,6 +1,6 @@
 """Crops out of scenes for the pose network: people where they are, and any parts.
 
-They have no labels; a teacher sees who is there, and where nobody is.
+They have no labels: their targets are the teacher's alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from training.common.rng import BatchRng
 
 PART_SIDES = 0.12, 0.7  # of a scene's shorter side, of the parts that are shown
 SCALES = 0.82, 1.3  # range of a crop's size, relative to the one at runtime
-COCO_SHARE = 0.6  # of what is drawn from scenes: COCO's are few, but the streets are alike
+COCO_SHARE = 0.6  # of the scenes: COCO's are few, but the street scenes are alike
 MIN_PERSON = 36  # px of the longer side of the box, in a scene of 448 px
 # People in a crop besides its own: px of the longer side, px off the centre, share of those drawn.
 MIN_BYSTANDER, MIN_BYSTANDER_OFFSET, BYSTANDER_SHARE = 60, 40, 0.4
@@ -86,9 +86,9 @@ class SceneCrops:
         return warp(as_pictures(self.scenes[index]), linear, -corner * scale[:, None], side)
 
     def people(self, count: int, side: int, rng: BatchRng) -> Tensor:
-        """People where they are, as a detector would crop them: (n, 3, side, side).
+        """People in scenes, cropped as a detector would: (n, 3, side, side).
 
-        Those of the scenes and those whom crops of somebody else show.
+        Bystanders in other people's crops, too.
         """
         if not len(self.boxes):
             return self.parts(count, side, *PART_SIDES, rng)
@@ -104,7 +104,7 @@ class SceneCrops:
 
 
 def draw_indices(streets: int, total: int, count: int, rng: BatchRng) -> Tensor:
-    """Indices, ``COCO_SHARE`` of them of COCO's, which are the last of ``total``."""
+    """Random indices (count,), ``COCO_SHARE`` of them COCO's, which are the last of ``total``."""
     if not 0 < streets < total:
         return rng.integers(total, count)
     of_streets, of_coco = rng.integers(streets, count), rng.integers(total - streets, count)
@@ -112,7 +112,7 @@ def draw_indices(streets: int, total: int, count: int, rng: BatchRng) -> Tensor:
 
 
 def box_crops(pictures: Tensor, boxes: Tensor, side: int, rng: BatchRng) -> Tensor:
-    """Crops (n, 3, side, side) of pictures (n, 3, h, w) around boxes (n, 4), xyxy px, shaken."""
+    """Crops (n, 3, side, side) of pictures (n, 3, h, w) around boxes (n, 4), xyxy px, jittered."""
     count = len(boxes)
     low, high = boxes.split(2, 1)
     middle, longer = jitter_boxes((low + high) / 2, (high - low).amax(1), rng)
@@ -123,7 +123,7 @@ def box_crops(pictures: Tensor, boxes: Tensor, side: int, rng: BatchRng) -> Tens
 
 
 def jitter_boxes(middle: Tensor, longer: Tensor, rng: BatchRng) -> tuple[Tensor, Tensor]:
-    """The middle (n, 2) and the side (n,) of crops around boxes, as inexact as a detector's.
+    """The centre (n, 2) and the side (n,) of crops around boxes, as inexact as a detector's.
 
     Args:
         middle: (n, 2) of the boxes; longer: (n,) their longer sides, px.
@@ -136,7 +136,7 @@ def jitter_boxes(middle: Tensor, longer: Tensor, rng: BatchRng) -> tuple[Tensor,
 def confident_people(pool: Pool, kind: str, smallest: float) -> tuple[np.ndarray, np.ndarray]:
     """The boxes (n, 4) of people, xyxy px, and (n,) which picture each is in.
 
-    Those of whom the labels are sure and whose longer side is ``smallest`` px or more.
+    Only confident labels, whose longer side is ``smallest`` px or more.
 
     Args:
         pool: with the labels; kind: ``scenes`` or ``crops``.

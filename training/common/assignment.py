@@ -1,4 +1,4 @@
-"""The detector's cells, and which of them takes which person.
+"""The detector's cells, and the assignment of people to them.
 
 Cells are assigned by task alignment (Feng et al., "TOOD: Task-aligned One-stage Object
 Detection", ICCV 2021): a person takes the cells inside its box that already score and fit best.
@@ -68,7 +68,7 @@ def assign(
     strides: Tensor,
     options: AssignmentOptions,
 ) -> tuple[Tensor, Tensor]:
-    """Give every cell a person or none.
+    """Assign a person or none to every cell.
 
     Args:
         scores: (n, A) in [0, 1].

@@ -56,7 +56,7 @@ class _Forward:
 
 
 def sample_kernel_gradients(network: nn.Module) -> int:
-    """Replace the training of the depthwise kernels of ``network``; how many.
+    """Let the depthwise kernels of ``network`` be trained so; the number of them.
 
     Their biases are no longer trained: a BatchNorm follows each, which cancels them.
     """

@@ -1,4 +1,4 @@
-"""The cached images and their people, from which the detector's pictures are composed."""
+"""The cached images and their labelled people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Labels = tuple[np.ndarray, np.ndarray]  # boxes (n, 4) xyxy px and their confide
 
 @dataclass
 class Source:
-    """One image with its people."""
+    """An image (h, w, 3), its boxes (k, 4) xyxy px and their kinds (k,): 1, or -1 unsure."""
 
     image: np.ndarray
     boxes: np.ndarray
@@ -23,11 +23,11 @@ class Source:
 
 
 class Pool:
-    """The cached images, drawn by kind.
+    """The cached crops and scenes with their labels.
 
     Args:
         cache: folder that ``training.build_cache`` filled.
-        coco: number of the last scenes that are COCO's.
+        coco: so many of the scenes, the last ones, are COCO's.
     """
 
     def __init__(self, cache: Path, coco: int = 78) -> None:

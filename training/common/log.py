@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Stop:
-    """Becomes true when the process is asked to end, so that it can save first."""
+    """Notes a request to end (SIGTERM, SIGINT), so that the loop can save first."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -25,7 +25,7 @@ class Stop:
 
 
 class Log:
-    """One JSON object a line, to a file and, shortly, to the screen."""
+    """One JSON object a line in a file, and the same in short on the screen."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -40,12 +40,12 @@ def prepare(options: argparse.Namespace) -> torch.device:
 class Trainer(Generic[Network]):
     """A network with its average, its optimizer and its budget.
 
-    They go on from ``last.pth`` in ``options.out``, where there is one.
+    Resumes from ``last.pth`` in ``options.out``, where there is one.
 
     Args:
-        network: as it starts.
+        network: with its initial weights.
         options: of ``options.parse_options``.
-        epoch: pictures of one.
+        epoch: number of pictures in one.
         device: of ``prepare``.
     """
 
@@ -74,7 +74,7 @@ class Trainer(Generic[Network]):
         self._log = Log(self.out / "log.jsonl")
 
     def keep(self, name: str, part: nn.Module) -> None:
-        """Save ``part`` with the network and, where this goes on, set it to what was saved."""
+        """Save ``part`` with the network; resume it where this training was resumed."""
         self._beside[name] = part
         if name in self._found:
             part.load_state_dict(self._found[name])
@@ -102,7 +102,7 @@ class Trainer(Generic[Network]):
         options, budget = self.options, self.budget
         dev = dev_set(options.shared) if options.evaluate_minutes else []
         best, evaluated, saved = 0.0, time.monotonic(), time.monotonic()
-        # Read for the log only: a GPU works ahead of the host as long as nobody asks it.
+        # Read for the log only: reading a value waits for the GPU, which otherwise works ahead.
         sums: dict[str, Tensor] = {}
         stop = Stop()
         for batch in self._ahead(batches):

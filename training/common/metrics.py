@@ -133,9 +133,12 @@ def pose_figures(
 
 
 def depth_sign(
-    predict: Callable[[np.ndarray], np.ndarray], world: np.ndarray,
-    crops: np.ndarray | Mapping[int, np.ndarray], side: int, enlarge: float = ENLARGE,
-) -> dict[str, float]:  # fmt: skip
+    predict: Callable[[np.ndarray], np.ndarray],
+    world: np.ndarray,
+    crops: np.ndarray | Mapping[int, np.ndarray],
+    side: int,
+    enlarge: float = ENLARGE,
+) -> dict[str, float]:
     """Share of left and right pairs whose order in depth is right, on held-out crops.
 
     Pairs count where ``world``, the crops' labels, sees both joints and they differ by more
@@ -146,7 +149,7 @@ def depth_sign(
     left_side, right_side = (np.array(side_joints) for side_joints in zip(*PAIRS, strict=True))
     for start in range(0, len(indices), 16):
         chunk = indices[start : start + 16]
-        batch = np.stack([tight(crops[i], side, enlarge) for i in chunk])
+        batch = np.stack([crop_of_stored(crops[i], side, enlarge) for i in chunk])
         z = predict(batch)[..., 2]
         truth = world[chunk][:, :, Z_COLUMN]
         seen = world[chunk][:, :, 2]
@@ -159,8 +162,8 @@ def depth_sign(
     return {"depth_sign": right / max(pairs, 1), "pairs": pairs}
 
 
-def tight(crop: np.ndarray, side: int, enlarge: float = ENLARGE) -> np.ndarray:
-    """From the stored crop, which is larger, to the one that the network is given."""
+def crop_of_stored(crop: np.ndarray, side: int, enlarge: float = ENLARGE) -> np.ndarray:
+    """The network's crop (side, side, 3) out of a stored one, which shows more around the box."""
     scale = side / (BOX_IN_CROP * enlarge)
     shift = (side - 1) / 2 - (CROP_SIDE - 1) / 2 * scale
     matrix = np.array(((scale, 0, shift), (0, scale, shift)))

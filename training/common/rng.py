@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 class BatchRng:
-    """Drawn by one seed, on one device.
+    """Like numpy's generator, for tensors on one device.
 
     Args:
-        seed: of all that is drawn.
-        device: of it.
+        seed: of all numbers.
+        device: of the tensors.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
@@ -24,11 +24,11 @@ class BatchRng:
         return low + (high - low) * drawn
 
     def normal(self, deviation: float, *shape: int) -> Tensor:
-        """Numbers around 0."""
+        """Normal numbers around 0."""
         return torch.randn(shape, generator=self.generator, device=self.device) * deviation
 
     def chance(self, share: float, *shape: int) -> Tensor:
-        """True for about ``share`` of them."""
+        """Bools, True with a probability of ``share``."""
         return torch.rand(shape, generator=self.generator, device=self.device) < share
 
     def sign(self, *shape: int) -> Tensor:
@@ -40,9 +40,9 @@ class BatchRng:
         return torch.randint(0, limit, shape, generator=self.generator, device=self.device)
 
     def choice(self, values: Tensor, *shape: int) -> Tensor:
-        """Some of ``values`` (k,)."""
+        """Random ones of ``values`` (k,)."""
         return values[self.integers(len(values), *shape)]
 
     def permutation(self, count: int) -> Tensor:
-        """0 to ``count`` - 1 in a random order. A share of them is that share, drawn at random."""
+        """0 to ``count`` - 1 in a random order; its first part is a random subset."""
         return torch.randperm(count, generator=self.generator, device=self.device)

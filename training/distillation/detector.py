@@ -1,10 +1,10 @@
 """The detector's loss against YOLOX-nano: every cell's score and box, and features.
 
 The teacher has the detector's strides and cells, so it is run on the very picture that the
-detector is shown, and each cell is compared with its own. People of the labels whom the teacher
-misses are taught by the labels; where the labels, on which a second teacher agreed, know of
-nobody, the teacher's score counts for less. Labels alone say less: a box that was cut by a mosaic
-may hold nobody, and no box says how sure one can be or what is beside it.
+detector is shown, and each cell is compared with its own. Labelled people that the teacher misses
+are taught by the labels; scores of the teacher that no label confirms count for less, as a second
+teacher has its say in the labels. Labels alone teach less: a box that was cut by a mosaic may be
+empty, and no box tells how certain it is or what is beside it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A teacher's features as the target of a network's own."""
+"""Feature distillation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ADAPTER_RATE = 2e-3
 
 
 class FeatureAdapters(nn.Module):
-    """Compares features with a teacher's at the same places.
+    """Compares a student's features with a teacher's at the same positions.
 
-    A network's features may be another linear view of the same: adapters, trained beside it and
-    thrown away, map them. Both sides are normalised, as they may be of any size.
+    The student's features may be a linear map of the teacher's: adapters, 1x1 convolutions that
+    are trained with the network and thrown away, learn that map. Both sides are normalised.
 
     Args:
         widths: channels of the network's and of the teacher's features, a pair each.
@@ -33,7 +33,7 @@ class FeatureAdapters(nn.Module):
         self._optimizer = torch.optim.AdamW(self.maps.parameters(), ADAPTER_RATE)
 
     def forward(self, own: Sequence[Tensor], given: Sequence[Tensor]) -> Tensor:
-        """Mean squared error of features (n, c, h, w); 1 where nothing of them is explained."""
+        """Mean squared error of features (n, c, h, w); 1: none of their variance is explained."""
         # The adapters' step for the last batch, whose gradients came after its call.
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)

@@ -1,4 +1,4 @@
-"""Steps of a network that another program wrote, computed in torch on any device."""
+"""Execution in torch of a graph read from a file."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Function = Callable[..., "Tensor | tuple[Tensor, ...]"]
 
 
 class Step(NamedTuple, Generic[Name]):
-    """A function, the tensors it reads and those it makes."""
+    """A function with the names of its inputs and outputs."""
 
     function: Function
     sources: Sequence[Name]
     outputs: Sequence[Name]
 
     def compute(self, known: dict[Name, Tensor]) -> None:
-        """Add what it makes to what is known."""
+        """Compute the outputs from the tensors in ``known``, and add them there."""
         made = self.function(*(known[name] for name in self.sources))
         made = made if isinstance(made, tuple) else (made,)
         known.update(zip(self.outputs, made, strict=True))
 
 
 class Graph(Generic[Name]):
-    """Steps in an order to compute them in; a tensor is kept until the last step that reads it.
+    """Steps in topological order; a tensor is freed after the last step that reads it.
 
     Args:
         steps: all of them.
@@ -47,7 +47,7 @@ class Graph(Generic[Name]):
         wanted = {*outputs, *constants}
         self._steps: list[tuple[Step[Name], set[Name]]] = []
         for step in reversed(steps):
-            # The ones that nothing after it reads.
+            # What no later step reads.
             over = {*step.sources, *step.outputs} - wanted
             wanted |= over
             self._steps.append((step, over))

@@ -30,7 +30,7 @@ AGREE = 0.1  # of the crop's side, between a label and the teacher's joint
 
 
 class Marginals(NamedTuple):
-    """What the marginals are to be: (n, k, h, w), each of a sum of 1, and (n, k) weights."""
+    """Target marginals (n, k, h, w), each of a sum of 1, and their weights (n, k)."""
 
     plane: Tensor
     weight: Tensor
@@ -77,7 +77,7 @@ class PoseDistillation:
 
 @torch.no_grad()
 def merge_targets(maps: Tensor, target: Tensor, cells: int) -> tuple[Tensor, Marginals]:
-    """Labels and a teacher's heatmaps as one target.
+    """Merge labels and a teacher's heatmaps into one target.
 
     Args:
         maps: (n, k, side, side) in [0, 1].

@@ -1,4 +1,4 @@
-"""The teachers on whole batches: what they answer for the pictures that the student is shown.
+"""The teachers on whole batches, run on the very pictures that the student is shown.
 
 No weight of theirs goes into the trained networks.
 """

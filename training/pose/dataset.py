@@ -87,18 +87,23 @@ class Crops(IterableDataset[Batch]):
         batch: crops of each.
         side: px of the crops.
         seed: of everything random.
-        copy_paste: add people and places, see ``augmentation.pose_copy_paste``.
+        copy_paste: paste people and backgrounds, see ``augmentation.pose_copy_paste``.
         device: to make them on. A GPU holds all crops, 4 GB, and makes a batch in a moment; on
             the CPU another process makes them.
-        shares: of crops that show people or parts of scenes instead, without labels; with
-            ``copy_paste`` only.
+        shares: of the crops that are replaced by crops out of scenes; with ``copy_paste`` only.
     """
 
     def __init__(
-        self, cache: Path, shared: Path, batch: int, side: int, seed: int,
-        copy_paste: bool = False, device: torch.device | None = None,
+        self,
+        cache: Path,
+        shared: Path,
+        batch: int,
+        side: int,
+        seed: int,
+        copy_paste: bool = False,
+        device: torch.device | None = None,
         shares: SceneShares = NO_SCENES,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.cache, self.batch, self.side, self.seed = cache, batch, side, seed
         self.device = device or torch.device("cpu")
         self.copy_paste, self.shares = copy_paste, shares
@@ -140,9 +145,15 @@ class Crops(IterableDataset[Batch]):
                 pictures = torch.cat((pictures, torch.zeros_like(pictures[:, :1])), 1)
             others = as_pictures(stored[rng.choice(indices, self.batch)][..., :3])
             pictures, moved, given = augment(
-                pictures, joints[chosen], weight[chosen], self.side, others, rng, copy_paste,
+                pictures,
+                joints[chosen],
+                weight[chosen],
+                self.side,
+                others,
+                rng,
+                copy_paste,
                 self.shares,
-            )  # fmt: skip
+            )
             xy = (moved[..., :2] + 0.5) / self.side
             z = (moved[..., 2:] + 1) / 2
             near = (moved[..., 2] > -1) & (moved[..., 2] < 1) & (given[..., 0] > 0)

@@ -19,6 +19,7 @@ FRAMES = 60
 PLACES = {"left": (0.0, 0.40), "middle": (0.35, 0.68), "right": (0.62, 1.0)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pose", ["tinypose_256x192.xml", ""])
 def test_three_people_exercising_are_tracked(pose: str, shared: Path, tmp_path: Path) -> None:
     if pose:

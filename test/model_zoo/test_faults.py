@@ -254,6 +254,7 @@ def half(folder: Path, content: bytes) -> EngineConfig:
     return EngineConfig(model_path=str(folder / "model_opt_XS.pth"))
 
 
+@pytest.mark.slow
 def test_every_fault_costs_at_most_one_frame_and_the_page_says_so(
     checkpoints: Path,
     tmp_path: Path,

@@ -16,6 +16,7 @@ def _start_named_camera(rig: Rig, name: str) -> Process:
     return rig.start([*command, "--ros-args", "-r", f"__ns:={rig.namespace}/{name}"], name)
 
 
+@pytest.mark.alone
 def test_two_cameras_are_answered_alike_and_one_may_die(rig: Rig) -> None:
     """Both send 15 images a second; whatever becomes of one, the other keeps its rate."""
     answers: dict[str, list[PoseArray]] = {"left": [], "right": []}

@@ -49,11 +49,11 @@ def _every_frame_is_accounted_for(rig: Rig) -> None:
 @pytest.mark.parametrize("pipeline", ["v3", "v4"])
 def test_images_in_poses_out(rig: Rig, pipeline: str, encoding: str) -> None:
     node = rig.start_node(pipeline=pipeline, runtime="auto")
-    camera = rig.start_camera("--seconds", "3", "--encoding", encoding)
+    camera = rig.start_camera("--seconds", "60", "--encoding", encoding)
     answers = _await_poses(rig, 20)
     timed = "runtime for person_detector" in node.output
     assert timed == bool(importlib.util.find_spec("openvino"))
-    assert camera.wait() == 0, camera.output
+    assert camera.interrupt() == 0, camera.output
     for answer in answers[2:]:
         assert answer.pipeline == pipeline
         assert answer.header.frame_id == "demo_camera"
@@ -76,14 +76,14 @@ def test_images_in_poses_out(rig: Rig, pipeline: str, encoding: str) -> None:
 
 def test_hybrid_answers_with_v4_for_many(rig: Rig) -> None:
     node = rig.start_node(pipeline="hybrid")
-    rig.start_camera("--seconds", "3")
+    rig.start_camera("--seconds", "60")
     assert {answer.pipeline for answer in _await_poses(rig, 10)} == {"v4"}
     _ends_cleanly(node)
 
 
 def test_positions_come_with_camera_info(rig: Rig) -> None:
     rig.start_node(pipeline="v4")
-    rig.start_camera("--seconds", "3")
+    rig.start_camera("--seconds", "60")
     person = _await_poses(rig, 10)[-1].poses[0]
     assert person.depth_source == person.DEPTH_BOX
     known = [k.position for k in person.keypoints if math.isfinite(k.position.z)]
@@ -92,7 +92,7 @@ def test_positions_come_with_camera_info(rig: Rig) -> None:
 
 def test_parameters_change_live_with_reasons_for_refusals(rig: Rig) -> None:
     rig.start_node(pipeline="v4")
-    rig.start_camera("--seconds", "25")
+    rig.start_camera("--seconds", "60")
     assert all(answer.poses for answer in _await_poses(rig, 5))
     assert _set(rig, "confidence_threshold", 1.0) == (True, "")
     rig.client.spin_until(lambda: not rig.client.poses[-1].poses)
@@ -125,7 +125,7 @@ def test_target_fps_holds_and_counts_what_it_drops(rig: Rig) -> None:
 
 def test_services(rig: Rig) -> None:
     rig.start_node(pipeline="v4")
-    rig.start_camera("--seconds", "25")
+    rig.start_camera("--seconds", "60")
     before = {person.track_id for person in _await_poses(rig, 5)[-1].poses}
     response = rig.client.call(Trigger, "reset_tracking", Trigger.Request())
     assert response.success and response.message
@@ -159,7 +159,7 @@ def test_lifecycle_by_hand_and_around_again(rig: Rig) -> None:
         assert _change(rig, Transition.TRANSITION_CONFIGURE)
         assert _state(rig) == State.PRIMARY_STATE_INACTIVE
         assert _change(rig, Transition.TRANSITION_ACTIVATE)
-        camera = rig.start_camera("--seconds", "2")
+        camera = rig.start_camera("--seconds", "60")
         _await_poses(rig, 5)
         assert _change(rig, Transition.TRANSITION_DEACTIVATE)
         camera.kill()
@@ -180,7 +180,7 @@ def test_diagnostics_tell_of_silence_and_keep_their_rate(rig: Rig) -> None:
     times = [moment for moment, _ in rig.client.diagnostics]
     gaps = [late - early for early, late in itertools.pairwise(times)]
     assert len(gaps) >= 3 and sum(gaps) / len(gaps) == pytest.approx(1.0, abs=0.2)
-    rig.start_camera("--seconds", "4")
+    rig.start_camera("--seconds", "60")
     _await_poses(rig, 30)
     rig.client.spin_until(
         lambda: "frames a second" in rig.client.latest_values(": camera")["message"]
@@ -200,7 +200,7 @@ def test_a_broken_image_is_named_once_and_the_node_lives_on(rig: Rig) -> None:
         publisher.publish(ImageMsg(width=4, height=4, encoding="klingon", step=4, data=b"0" * 16))
         rig.client.spin_for(0.1)
     assert node.output.count("klingon") == 1
-    rig.start_camera("--seconds", "3")
+    rig.start_camera("--seconds", "60")
     _await_poses(rig, 5)
     rig.client.spin_until(
         lambda: int(rig.client.latest_values(": camera").get("dropped: unusable image", 0)) >= 9
@@ -211,7 +211,7 @@ def test_a_missing_model_file_is_named_and_the_embedded_one_answers(rig: Rig) ->
     node = rig.start_node(pipeline="v3", yolo_model="/nowhere/yolo.onnx")
     lines = [line for line in node.output.splitlines() if "/nowhere/yolo.onnx" in line]
     assert "does not exist" in lines[0] and "using person_detector" in lines[0], node.output
-    rig.start_camera("--seconds", "3")
+    rig.start_camera("--seconds", "60")
     _await_poses(rig, 5)
     rig.client.spin_until(lambda: "fell back" in rig.client.latest_values(": process")["message"])
 
@@ -247,7 +247,7 @@ def test_every_joint_has_a_tf_frame(rig: Rig) -> None:
     transforms: list = []
     rig.client.node.create_subscription(tf2.TFMessage, "/tf", transforms.append, 100)
     rig.start_node(pipeline="v3", publish_tf=True)
-    rig.start_camera("--seconds", "4")
+    rig.start_camera("--seconds", "60")
     rig.client.spin_until(lambda: bool(transforms))
     transform = transforms[0].transforms[0]
     assert transform.header.frame_id == "demo_camera"
@@ -265,7 +265,7 @@ def test_tf_without_its_messages_says_what_to_install(rig: Rig) -> None:
 
 def test_over_a_memory_budget_the_node_warns_and_gives_up_what_it_can(rig: Rig) -> None:
     node = rig.start_node(pipeline="v4", num_workers=2, threads=2, max_memory_mb=20.0)
-    rig.start_camera("--seconds", "20")
+    rig.start_camera("--seconds", "60")
 
     def message() -> str:
         return str(rig.client.latest_values(": process").get("message", ""))

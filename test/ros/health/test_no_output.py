@@ -22,6 +22,10 @@ from pose_estimation_ros.errors import ModelError
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
 from pose_estimation_ros.ros.health.no_output import CameraSituation, ImageSubscription, diagnose
 
+# What takes 5 s is to be there in 8; on a machine whose cores are taken by others, discovery alone
+# may take the difference.
+soon = pytest.mark.flaky(reruns=2)
+
 
 def _explains(rig: Rig, node: object, words: list[str], timeout_s: float = 8.0) -> None:
     """Diagnostics and log name the reason; 8 s leave room for discovery and a busy machine."""
@@ -61,6 +65,7 @@ def _wall(stamp_offset_s: float | None) -> ImageMsg:
     return message
 
 
+@soon
 def test_no_publisher(rig: Rig) -> None:
     node = rig.start_node(pipeline="v3")
     _explains(rig, node, ["no publisher on", f"{rig.namespace}/image", "remap"])
@@ -73,12 +78,14 @@ def test_no_publisher(rig: Rig) -> None:
         (CompressedImage, ["sensor_msgs/msg/CompressedImage", "compressed: true"]),
     ],
 )
+@soon
 def test_a_publisher_of_another_type(rig: Rig, kind: type, words: list[str]) -> None:
     node = rig.start_node(pipeline="v3")
     rig.client.node.create_publisher(kind, "image", 1)
     _explains(rig, node, ["test_client", *words])
 
 
+@soon
 def test_incompatible_qos_names_both_policies(rig: Rig) -> None:
     node = rig.start_node(pipeline="v3", every_frame=True)
     best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -86,6 +93,7 @@ def test_incompatible_qos_names_both_policies(rig: Rig) -> None:
     _explains(rig, node, ["QoS", "best_effort/volatile", "reliable/volatile", "test_client"])
 
 
+@soon
 def test_a_silent_publisher(rig: Rig) -> None:
     node = rig.start_node(pipeline="v3")
     rig.client.node.create_publisher(ImageMsg, "image", 1)
@@ -100,18 +108,21 @@ def test_a_silent_publisher(rig: Rig) -> None:
         (-86400.0, ["old", "use_sim_time"]),
     ],
 )
+@soon
 def test_useless_stamps(rig: Rig, offset_s: float | None, words: list[str]) -> None:
     node = rig.start_node(pipeline="v3")
     _publish(rig, lambda: _wall(offset_s), 2.5)
     _explains(rig, node, words)
 
 
+@soon
 def test_nobody_is_seen(rig: Rig) -> None:
     node = rig.start_node(pipeline="v4")
     _publish(rig, lambda: _wall(0.0), 7.0)
     _explains(rig, node, ["nobody is seen", "confidence_threshold"])
 
 
+@soon
 def test_disabled(rig: Rig) -> None:
     node = rig.start_node(pipeline="v3")
     assert rig.client.call(SetBool, "set_enabled", SetBool.Request(data=False)).success
@@ -135,17 +146,19 @@ def test_the_doctor_says_the_same_from_outside(rig: Rig) -> None:
     assert any("no publisher on" in line and rig.namespace in line for line in lines), said
 
 
+@soon
 def test_it_says_so_when_poses_come_again(rig: Rig) -> None:
     node = rig.start_node(pipeline="v3")
     _explains(rig, node, ["no publisher on"])
-    rig.start_camera("--seconds", "6")
+    rig.start_camera("--seconds", "60")
     rig.client.spin_until(lambda: "poses are coming" in node.output)
     assert node.output.count("no publisher on") == 1
 
 
+@soon
 def test_the_budget_that_drops_frames(rig: Rig) -> None:
     node = rig.start_node(pipeline="v3", target_fps=0.05)
-    rig.start_camera("--seconds", "12")
+    rig.start_camera("--seconds", "60")
     _explains(rig, node, ["budget of target_fps 0.05", "raise it"], 15)
 
 
@@ -173,6 +186,7 @@ def test_a_fallback_chain_down_to_its_last_candidate() -> None:
     assert "last candidate" not in diagnose(CameraSituation(statistics, source, []))
 
 
+@soon
 def test_images_that_are_lost_on_the_way(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The node and, from outside, the doctor name whoever lacks the profile for large images."""
     node = rig.start_node(pipeline="v3")

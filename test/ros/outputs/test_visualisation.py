@@ -29,7 +29,7 @@ def test_every_picture_comes_to_those_who_listen(rig: Rig) -> None:
     )
     rig.client.node.create_subscription(MarkerArray, "markers", markers.append, 5)
     rig.start_node(pipeline="v4")
-    rig.start_camera("--seconds", "6")
+    rig.start_camera("--seconds", "60")
     rig.client.spin_until(lambda: min(len(images), len(jpegs), len(markers)) > 5)
     assert (images[-1].width, images[-1].height, images[-1].encoding) == (960, 540, "bgr8")
     assert len(images[-1].data) == 960 * 540 * 3
@@ -59,7 +59,7 @@ def test_messages_of_other_packages(
         message = getattr(importlib.import_module(f"{package}.msg"), kind)
         rig.client.node.create_subscription(message, topic, came.append, 50)
     node = rig.start_node(pipeline="v4", **{parameter: True})
-    rig.start_camera("--seconds", "5")
+    rig.start_camera("--seconds", "60")
     rig.client.spin_until(lambda: len(rig.client.poses) > 5)
     if not installed:
         assert node.output.count(f"{topic} need {package}") == 1, node.output

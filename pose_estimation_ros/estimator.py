@@ -24,7 +24,7 @@ from pose_estimation_ros.io.images import ImagesSource
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.io.sources import open_frames
 from pose_estimation_ros.model_zoo import build_models
-from pose_estimation_ros.settings import EngineConfig, HybridOptions, PipelineOptions
+from pose_estimation_ros.settings import EngineConfig, PipelineOptions
 
 
 class StreamedFrame(NamedTuple):
@@ -51,15 +51,14 @@ class PoseEstimator:
         *,
         config: EngineConfig | None = None,
         options: PipelineOptions | None = None,
-        hybrid: HybridOptions | None = None,
     ) -> None:
         """Loads the models.
 
         Args:
             pipeline: "v3", "v4" or "hybrid".
             config: models, runtime and threads; its `pipeline` is replaced by the one above.
-            options: thresholds, tracking and smoothing; may be changed between two images.
-            hybrid: when hybrid switches.
+            options: thresholds, tracking, smoothing, when hybrid switches; may be changed between
+                two images.
 
         Raises:
             ConfigError: a setting is none of those allowed.
@@ -69,7 +68,7 @@ class PoseEstimator:
         config.pipeline = pipeline
         self.options = options or PipelineOptions()
         self._models = build_models(config)
-        self._pipeline = build_pipeline(pipeline, self._models, self.options, hybrid)
+        self._pipeline = build_pipeline(pipeline, self._models, self.options)
         self._lock = threading.Lock()
         try:
             self._models.load()

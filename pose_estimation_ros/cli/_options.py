@@ -113,8 +113,7 @@ def build_engine(args: argparse.Namespace) -> tuple[Models, Pipeline]:
     settings = read_settings(args)
     models = build_models(settings.engine)
     models.load()
-    pipeline = build_pipeline(settings.engine.pipeline, models, settings.pipeline, settings.hybrid)
-    return models, pipeline
+    return models, build_pipeline(settings.engine.pipeline, models, settings.pipeline)
 
 
 def check_count(name: str, value: int | float | None) -> None:

@@ -91,9 +91,7 @@ class PoseEstimationNode(LifecycleNode):
 
     def _camera(self, name: str, models: Models) -> Camera:
         settings = self._settings
-        pipeline = build_pipeline(
-            settings.engine.pipeline, models, settings.pipeline, settings.hybrid
-        )
+        pipeline = build_pipeline(settings.engine.pipeline, models, settings.pipeline)
         return Camera(self, name, pipeline, self._worker, settings)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -193,6 +193,30 @@ class SmoothingOptions:
 
 
 @dataclass(slots=True)
+class HybridOptions:
+    """When hybrid takes V3 and when V4.
+
+    With `follow_scene` it takes V4 as soon as the detector sees two persons, and V3 again once
+    there was at most one for `calm_s`, so that somebody passing by does not switch it to and fro.
+    """
+
+    follow_scene: bool = live(
+        True, "hybrid: switch by the number of persons seen.", name="hybrid_follow_scene"
+    )
+    max_persons: int = live(
+        1,
+        "hybrid, when not following: persons asked for.",
+        name="hybrid_max_persons",
+        low=1,
+        high=256,
+    )
+    latency_critical: bool = live(
+        True, "hybrid, when not following: v3 if one is asked for.", name="hybrid_latency_critical"
+    )
+    calm_s: float = 3.0
+
+
+@dataclass(slots=True)
 class PipelineOptions:
     """What may change while the pipelines run; every part reads it anew for each frame."""
 
@@ -217,30 +241,7 @@ class PipelineOptions:
     report_lost: bool = live(False, "List persons out of sight, LOST and without joints, too.")
     pose_cache: PoseCacheOptions = field(default_factory=PoseCacheOptions)
     smoothing: SmoothingOptions = field(default_factory=SmoothingOptions)
-
-
-@dataclass(slots=True)
-class HybridOptions:
-    """When hybrid takes V3 and when V4.
-
-    With `follow_scene` it takes V4 as soon as the detector sees two persons, and V3 again once
-    there was at most one for `calm_s`, so that somebody passing by does not switch it to and fro.
-    """
-
-    follow_scene: bool = live(
-        True, "hybrid: switch by the number of persons seen.", name="hybrid_follow_scene"
-    )
-    max_persons: int = live(
-        1,
-        "hybrid, when not following: persons asked for.",
-        name="hybrid_max_persons",
-        low=1,
-        high=256,
-    )
-    latency_critical: bool = live(
-        True, "hybrid, when not following: v3 if one is asked for.", name="hybrid_latency_critical"
-    )
-    calm_s: float = 3.0
+    hybrid: HybridOptions = field(default_factory=HybridOptions)
 
 
 @dataclass(slots=True)
@@ -282,4 +283,3 @@ class Settings:
     topics: CameraTopics = field(default_factory=CameraTopics)
     node: NodeOptions = field(default_factory=NodeOptions)
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
-    hybrid: HybridOptions = field(default_factory=HybridOptions)

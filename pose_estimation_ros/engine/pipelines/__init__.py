@@ -10,7 +10,7 @@ from pose_estimation_ros.engine.pipelines.models import Models
 from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
 from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
 from pose_estimation_ros.errors import ConfigError
-from pose_estimation_ros.settings import PIPELINES, HybridOptions, PipelineOptions
+from pose_estimation_ros.settings import PIPELINES, PipelineOptions
 
 __all__ = [
     "CameraSession",
@@ -25,9 +25,7 @@ __all__ = [
 Pipeline: TypeAlias = V3Pipeline | V4Pipeline | HybridPipeline
 
 
-def build_pipeline(
-    name: str, models: Models, options: PipelineOptions, hybrid: HybridOptions | None = None
-) -> Pipeline:
+def build_pipeline(name: str, models: Models, options: PipelineOptions) -> Pipeline:
     """A pipeline for one camera.
 
     Raises:
@@ -38,5 +36,5 @@ def build_pipeline(
     if name == "v4":
         return V4Pipeline(models, options)
     if name == "hybrid":
-        return HybridPipeline(models, options, hybrid)
+        return HybridPipeline(models, options)
     raise ConfigError(f"pipeline: '{name}' is unknown: choose one of {', '.join(PIPELINES)}")

@@ -8,7 +8,7 @@ from pose_estimation_ros.engine.pipelines.models import Models
 from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
 from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
 from pose_estimation_ros.engine.types import Frame, PoseResult
-from pose_estimation_ros.settings import HybridOptions, PipelineOptions
+from pose_estimation_ros.settings import PipelineOptions
 
 
 class HybridPipeline:
@@ -16,14 +16,12 @@ class HybridPipeline:
 
     name = "hybrid"
 
-    def __init__(
-        self, models: Models, options: PipelineOptions, hybrid: HybridOptions | None = None
-    ) -> None:
-        self.options = hybrid or HybridOptions()
+    def __init__(self, models: Models, options: PipelineOptions) -> None:
+        self._options = options.hybrid
         self._session = CameraSession(models, options)
         self._v3 = V3Pipeline(models, options, self._session)
         self._v4 = V4Pipeline(models, options, self._session)
-        self._many = self.options.follow_scene
+        self._many = self._options.follow_scene
         self._many_seen_at_s: float | None = None
 
     @property
@@ -33,8 +31,8 @@ class HybridPipeline:
 
     def process(self, frame: Frame, cancel: CancelToken | None = None) -> PoseResult:
         """The answer of the pipeline that fits; raises what that one raises."""
-        if not self.options.follow_scene:
-            self._switch(self.options.max_persons > 1 or not self.options.latency_critical)
+        if not self._options.follow_scene:
+            self._switch(self._options.max_persons > 1 or not self._options.latency_critical)
         return (
             self._process_many(frame, cancel) if self._many else self._process_one(frame, cancel)
         )
@@ -47,19 +45,19 @@ class HybridPipeline:
     def _process_one(self, frame: Frame, cancel: CancelToken | None) -> PoseResult:
         result = self._v3.process(frame, cancel)
         seen = self._v3.persons_seen
-        if self.options.follow_scene and seen is not None and seen > 1:
+        if self._options.follow_scene and seen is not None and seen > 1:
             self._many_seen_at_s = frame.stamp_s
             self._switch(True)
         return result
 
     def _process_many(self, frame: Frame, cancel: CancelToken | None) -> PoseResult:
         result = self._v4.process(frame, cancel)
-        if self.options.follow_scene:
+        if self._options.follow_scene:
             since_s = self._many_seen_at_s
             persons = int(result.poses.in_sight.sum())
             if persons > 1 or since_s is None or frame.stamp_s < since_s:
                 self._many_seen_at_s = frame.stamp_s
-            elif frame.stamp_s - since_s >= self.options.calm_s:
+            elif frame.stamp_s - since_s >= self._options.calm_s:
                 self._switch(False)
         return result
 

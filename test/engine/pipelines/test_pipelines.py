@@ -183,7 +183,7 @@ def test_hybrid_switches_without_losing_a_frame_or_a_track(
     embedded_models: Models, scene_frames: list
 ) -> None:
     hybrid = HybridOptions(follow_scene=False, max_persons=1, latency_critical=True)
-    pipeline = HybridPipeline(embedded_models, PipelineOptions(), hybrid)
+    pipeline = HybridPipeline(embedded_models, PipelineOptions(hybrid=hybrid))
     answers = []
     for index, pixels in enumerate(scene_frames):
         hybrid.max_persons = 3 if 5 <= index < 10 else 1
@@ -199,7 +199,7 @@ def test_hybrid_follows_the_scene_with_hysteresis(
 ) -> None:
     one_person = scene_frames[0].copy()
     one_person[:, 330:] = 180
-    pipeline = HybridPipeline(embedded_models, PipelineOptions(), HybridOptions(calm_s=1.0))
+    pipeline = HybridPipeline(embedded_models, PipelineOptions(hybrid=HybridOptions(calm_s=1.0)))
     used = [pipeline.process(_frame(one_person, index)).pipeline for index in range(40)]
     assert used[0] == "v4" and used[-1] == "v3"
     assert used.count("v4") >= 30  # a second of calm at 30 frames/s, not earlier

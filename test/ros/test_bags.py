@@ -73,6 +73,7 @@ def _stamp_s(message: PoseArray) -> float:
     return message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
 
 
+@pytest.mark.alone
 def test_live_an_identity_holds_through_a_persons_pass(
     rig: Rig, shared: Path, tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_bag_that_starts_again_starts_identities_and_smoothing_anew(
         assert [_joints(p) for p in one.poses] == [_joints(p) for p in other.poses]
 
 
+@pytest.mark.alone
 def test_live_at_tenfold_speed_frames_are_dropped_and_counted(
     rig: Rig, scene_frames: list, tmp_path: Path
 ) -> None:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# From the cache to the shipped detector; run it in the root of the checkout.
+# From the cache and the silhouettes to the shipped detector; run it in the checkout's root.
 set -eu
 mkdir -p ../train
 python -m training.checkpoint_from_onnx models/person_detector.onnx ../train/detector_start.pth

@@ -1,5 +1,5 @@
 #!/bin/sh
-# From the cache and the silhouettes to the shipped pose network; run it in the root of the checkout.
+# From the cache and the silhouettes to the shipped pose network; run it in the checkout's root.
 set -eu
 mkdir -p ../train
 name=models/convnextpose_xs_coco17

@@ -101,9 +101,7 @@ class PoseEstimator:
         """
         checked = _checked(image)
         with self._lock:
-            if stamp_s is None:
-                self._pipeline.reset()
-            return self._pipeline.process(Frame(checked, stamp_s or 0.0, camera)).poses
+            return self._pipeline.process(Frame(checked, stamp_s, camera)).poses
 
     def process(self, frame: Frame) -> PoseResult:
         """As a call, for callers that want the times of the stages or have a depth image."""

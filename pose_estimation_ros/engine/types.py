@@ -39,14 +39,15 @@ class Image:
 class Frame:
     """One image of one camera and what is known about it.
 
-    `stamp_s` is the time of capture in seconds of any steady clock (it drives tracking and
-    smoothing). `depth_m` is an aligned depth image, (height, width) in metres, or None.
+    `stamp_s` is the time of capture in seconds of any steady clock: it drives tracking and
+    smoothing. An image without it stands alone, so that whoever was seen before is forgotten.
+    `depth_m` is an aligned depth image, (height, width) in metres, or None.
     `pixels_stay` promises that nobody changes the pixels after the answer (by drawing on them,
     say), so that a detector run in the background needs no copy.
     """
 
     image: Image
-    stamp_s: float = 0.0
+    stamp_s: float | None = None
     camera: CameraModel | None = None
     depth_m: FloatArray | None = None
     pixels_stay: bool = False

@@ -185,7 +185,7 @@ def test_bad_input_is_named_in_one_line(data: Path, tmp_path: Path) -> None:
         ((text,), ["text.json", "no JSON"]),
         ((other,), ["list.json", "COCO annotations"]),
         ((strange,), ["odd.json", "bbox and keypoints"]),
-        ((nobody,), ["nobody.json", "counts"]),
+        ((nobody,), ["nobody.json", "no images"]),
         ((data, "--images", tmp_path), ["0.png", "--images"]),
         ((data, "--results", text), ["text.json", "no JSON"]),
         ((data, "--results", strange), ["odd.json", "list of COCO results"]),

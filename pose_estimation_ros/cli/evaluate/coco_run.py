@@ -174,6 +174,7 @@ class CocoRun:
         """Everything measured, as plain data."""
         if not self.cases:
             self.cases = cases_of(self._predictions, self._people)
+        annotated = bool(self._people)
         alone = self._args.boxes == "ground-truth" and not self._args.results
         detection = persons = None
         if not alone:
@@ -189,8 +190,8 @@ class CocoRun:
             "pipeline": "" if self._args.results or alone else self._args.pipeline,
             "boxes": "results" if self._args.results else self._args.boxes,
             **self._about,
-            "coco": coco_figures(listing, self._image_ids, self.results),
-            "pose": pose_figures(self.cases),
+            "coco": coco_figures(listing, self._image_ids, self.results) if annotated else None,
+            "pose": pose_figures(self.cases) if annotated else None,
             "detection": detection,
             "persons": persons and {name: persons[name] for name in PERSONS_FIGURES},
         }

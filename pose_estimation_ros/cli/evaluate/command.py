@@ -60,7 +60,12 @@ def run(args: argparse.Namespace) -> int:
     listing, names, people = read_annotations(args.data)
     image_ids = sorted(names)[: args.limit or None]
     people = [person for person in people if person.image_id in set(image_ids)]
-    if not any(person.counted for person in people):
+    if not image_ids:
+        raise InputError(f"'{args.data}' lists no images: expected some with id and file_name")
+    if not people and args.boxes == "ground-truth":
+        raise InputError(f"nobody is annotated in '{args.data}': run without --boxes ground-truth")
+    # With nobody in any image, what is found is false.
+    if people and not any(person.counted for person in people):
         raise InputError(
             f"nobody in '{args.data}' counts: expected persons with at least 8 annotated joints "
             "and a box of at least 64x64 px"
@@ -72,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         evaluation.predict()
     figures = evaluation.figures(listing)
     print(json.dumps(figures, indent=2) if args.json else table(figures))
-    if figures["coco"] is None:
+    if figures["coco"] is None and people:
         print("no COCO AP: pip install pycocotools", file=sys.stderr)
     # Last: figures that took long are not lost over a file that cannot be written.
     if args.save_results:

@@ -109,11 +109,9 @@ class VideoJob:
         return frames if self._live else prefetched(frames)
 
     def _answer(self, index: int, pixels: ByteArray, stamp_s: float) -> PoseResult:
-        frame = Frame(Image(pixels), stamp_s)
+        frame = Frame(Image(pixels), None if self._apart else stamp_s)
         if index < len(self._records):
             return self._repeat(index, frame)
-        if self._apart:
-            self._pipeline.reset()
         start = time.perf_counter()
         result = self._pipeline.process(frame)
         self._latencies_ms.append((time.perf_counter() - start) * 1e3)

@@ -9,6 +9,7 @@ from pose_estimation_ros.engine.detection.box_propagation import boxes_around_jo
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.stopwatch import Stopwatch
 from pose_estimation_ros.engine.pipelines.models import Models
+from pose_estimation_ros.engine.pose.duplicates import keep_distinct
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCache
 from pose_estimation_ros.engine.pose.positions_3d import positions_in_metres
 from pose_estimation_ros.engine.poses import TRACK_LOST, JointEstimates, Poses
@@ -17,8 +18,11 @@ from pose_estimation_ros.engine.tracking.tracker import Tracker
 from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
 from pose_estimation_ros.settings import PipelineOptions
 
-# A new track needs this share of `min_pose_score` as its score, the detector's times the joints'.
-NEW_TRACK_SCORE = 0.75
+# In multiples of `min_pose_score`, the least score, the detector's times the joints', of a new
+# track, and of a person in an image without a track to continue. Chosen on images and clips:
+# docs/experiments tells the curve.
+NEW_TRACK_SCORE = 1.375
+UNTRACKED_SCORE = 1.125
 
 NO_BOXES: FloatArray = np.zeros((0, 4), np.float32)
 
@@ -88,18 +92,24 @@ class CameraSession:
         """
         watch = Stopwatch()
         options, joints = self.options, estimated.joints
+        stamp_s = frame.stamp_s or 0.0
         mean = joints.scores.mean(axis=1) if len(joints) else np.zeros(0, np.float32)
+        scores = (found.scores * mean).astype(np.float32)
         kept = mean >= options.min_pose_score
-        boxes, joints = found.boxes[kept], joints.take(kept)
-        scores = (found.scores * mean)[kept].astype(np.float32)
-        may_be_new = scores >= NEW_TRACK_SCORE * options.min_pose_score
-        ids, states = self._tracker.update(boxes, frame.stamp_s, may_be_new)
+        continued = options.tracking.enabled and frame.stamp_s is not None
+        if not continued:
+            kept &= scores >= UNTRACKED_SCORE * options.min_pose_score
+        boxes, joints, scores = found.boxes[kept], joints.take(kept), scores[kept]
+        distinct = keep_distinct(joints, boxes, scores)
+        boxes, joints, scores = boxes[distinct], joints.take(distinct), scores[distinct]
+        least_new = NEW_TRACK_SCORE * options.min_pose_score
+        ids, states = self._tracker.update(boxes, stamp_s, not continued or scores >= least_new)
         if options.tracking.enabled:
             tracked = ids >= 0
             boxes, joints, scores = boxes[tracked], joints.take(tracked), scores[tracked]
             ids, states = ids[tracked], states[tracked]
         self._smoother.keep(self._tracker.identities)
-        xy = self._smoother.smooth(joints.xy, boxes, ids, frame.stamp_s)
+        xy = self._smoother.smooth(joints.xy, boxes, ids, stamp_s)
         joints = JointEstimates(xy, joints.scores, joints.z_m)
         self.last_boxes = boxes_around_joints(joints, boxes)
         skeleton = estimated.skeleton
@@ -107,7 +117,7 @@ class CameraSession:
         positions, sources = positions_in_metres(frame, joints, boxes, skeleton, root_depth)
         poses = Poses(boxes, scores, joints, positions, ids, states, sources, skeleton)
         if options.report_lost:
-            lost_ids, lost_boxes = self._tracker.lost(frame.stamp_s)
+            lost_ids, lost_boxes = self._tracker.lost(stamp_s)
             lost = Poses.without_joints(lost_boxes, skeleton, lost_ids, TRACK_LOST)
             poses = Poses.concatenate([poses, lost])
         times.track_ms = watch.lap_ms()

@@ -67,6 +67,8 @@ class V3Pipeline:
             CancelledError: the token was cancelled.
         """
         cancel = cancel or CancelToken()
+        if frame.stamp_s is None:
+            self.reset()
         times = StageTimes()
         self.persons_seen = None
         checked = self._check is not None or self._followed is None

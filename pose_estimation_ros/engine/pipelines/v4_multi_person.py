@@ -41,6 +41,8 @@ class V4Pipeline:
         """
         cancel = cancel or CancelToken()
         cancel.check()
+        if frame.stamp_s is None:
+            self.reset()
         times = StageTimes()
         found = self._detect(frame, times)
         estimated = self._session.estimate(frame, found.boxes, times, cancel)

@@ -18,7 +18,7 @@ from pose_estimation_ros.engine import (
     V4Pipeline,
 )
 from pose_estimation_ros.engine.geometry import box_iou
-from pose_estimation_ros.engine.pipelines import CameraSession
+from pose_estimation_ros.engine.pipelines import CameraSession, build_pipeline
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints
 from pose_estimation_ros.engine.poses import (
     DEPTH_BOX,
@@ -261,27 +261,49 @@ def test_tracks_are_new_then_tracked_then_lost(
 
 
 def test_new_tracks_need_a_higher_score_than_existing_ones(embedded_models: Models) -> None:
-    """The score of a person is the detector's times the joints' mean, here 0.25."""
+    """The score of a person is the detector's times the joints' mean, here 0.5."""
     box = np.array([[100, 100, 200, 400]], np.float32)
     xy = np.random.default_rng(0).uniform(box[0, :2], box[0, 2:], (1, 17, 2))
     joints = JointEstimates(
-        xy.astype(np.float32), np.full((1, 17), 0.25, np.float32), np.zeros((1, 17), np.float32)
+        xy.astype(np.float32), np.full((1, 17), 0.5, np.float32), np.zeros((1, 17), np.float32)
     )
 
-    def published(detected: float, index: int, session: CameraSession) -> list[int]:
+    def published(detected: float, frame: Frame, session: CameraSession) -> list[int]:
         found = Detections(box, np.array([detected], np.float32))
         estimated = EstimatedJoints(joints, COCO17)
-        result = session.finish("v4", _frame(WALL, index), found, estimated, StageTimes())
-        assert result.poses.scores == pytest.approx([detected * 0.25] * len(result.poses))
+        result = session.finish("v4", frame, found, estimated, StageTimes())
+        assert result.poses.scores == pytest.approx([detected * 0.5] * len(result.poses))
         return result.poses.track_ids.tolist()
 
     options = PipelineOptions(min_pose_score=0.2)
     session = CameraSession(embedded_models, options)
-    answers = [
-        published(score, index, session) for index, score in enumerate((0.5, 0.7, 0.5, 0.3))
-    ]
+    scores = (0.5, 0.6, 0.5, 0.3)
+    answers = [published(s, _frame(WALL, index), session) for index, s in enumerate(scores)]
     assert answers == [[], [0], [0], [0]]
+
+    alone = CameraSession(embedded_models, options)
+    assert published(0.4, Frame(Image(WALL)), alone) == []
+    assert published(0.5, Frame(Image(WALL)), alone) == [0]
+
     options.tracking.enabled = False
-    assert published(0.3, 5, CameraSession(embedded_models, options)) == [-1]
+    untracked = CameraSession(embedded_models, options)
+    assert published(0.4, _frame(WALL, 5), untracked) == []
+    assert published(0.5, _frame(WALL, 6), untracked) == [-1]
     options = PipelineOptions(min_pose_score=0.0)
-    assert published(0.3, 6, CameraSession(embedded_models, options)) == [0]
+    assert published(0.1, _frame(WALL, 7), CameraSession(embedded_models, options)) == [0]
+
+
+@pytest.mark.parametrize("pipeline", ["v3", "v4", "hybrid"])
+def test_images_without_a_stamp_stand_alone(
+    pipeline: str, embedded_models: Models, scene_frames: list
+) -> None:
+    """Unrelated pictures in a loop are no film: no tracks, and nothing from the pose cache."""
+    worker = build_pipeline(pipeline, embedded_models, PipelineOptions())
+    results = [worker.process(Frame(Image(scene_frames[0]))) for _ in range(3)]
+    seen: set[int] = set()
+    for result in results:
+        ids = set(result.poses.track_ids.tolist())
+        assert ids and not ids & seen and result.cache_hits == 0
+        assert (result.poses.track_states == TRACK_NEW).all()
+        np.testing.assert_array_equal(result.poses.boxes, results[0].poses.boxes)
+        seen |= ids

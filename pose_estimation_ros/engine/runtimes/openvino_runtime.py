@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import Any
@@ -42,17 +43,8 @@ class OpenVinoRuntime:
             raise ModelError(f"{path} has no weights beside it: put {weights.name} there")
         try:
             core = openvino.Core()
-            if precision == "auto":
-                able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-                precision = "bf16" if "BF16" in able else "f32"
-            settings = {
-                # In one stream, calls of several threads would be computed one after another.
-                "INFERENCE_NUM_THREADS": cores.threads * cores.callers,
-                "NUM_STREAMS": cores.callers,
-                "INFERENCE_PRECISION_HINT": precision,
-            }
             model = core.read_model(str(path))
-            self._compiled = core.compile_model(model, "CPU", settings)
+            self._compiled = _compile(core, model, cores, precision)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1][:200]
             raise ModelError(f"OpenVINO cannot load {path}: {reason}") from error
@@ -81,6 +73,23 @@ class OpenVinoRuntime:
         # Copied out: the request reuses its output tensors for the thread's next call.
         results = request.infer(dict(enumerate(tensors)), share_inputs=True)
         return [np.array(results[port]) for port in self._compiled.outputs]
+
+
+def _compile(core: Any, model: Any, cores: Cores, precision: str) -> Any:
+    """The model for the CPU; "auto" is bf16 where that works, f32 elsewhere."""
+    settings = {
+        # In one stream, calls of several threads would be computed one after another.
+        "INFERENCE_NUM_THREADS": cores.threads * cores.callers,
+        "NUM_STREAMS": cores.callers,
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "auto" else precision,
+    }
+    if precision == "auto":
+        if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            # It asks the processor, and fails where oneDNN may not use what that has.
+            with contextlib.suppress(RuntimeError):
+                return core.compile_model(model, "CPU", settings)
+        settings["INFERENCE_PRECISION_HINT"] = "f32"
+    return core.compile_model(model, "CPU", settings)
 
 
 def _metadata(model: Any) -> dict[str, str]:

@@ -1,14 +1,13 @@
-"""Writes the table of messages in README.md from msg/; with --check only compares."""
+"""Writes the table of messages in docs/node.md from msg/; with --check only compares."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from readme_block import update
+from generated_block import update
 
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- messages: begin -->", "<!-- messages: end -->"
 # From the outermost to the innermost, as they are met.
 MESSAGES = ("PoseArray", "PersonPose", "Keypoint", "StageTimes")
 
@@ -37,12 +36,7 @@ def main() -> int:
     if missing:
         print(f"scripts/message_table.py: MESSAGES and msg/ differ in {sorted(missing)}")
         return 1
-    return update(
-        BEGIN,
-        END,
-        table(),
-        "README.md: the messages differ from msg/: run scripts/message_table.py",
-    )
+    return update("docs/node.md", "messages", table())
 
 
 if __name__ == "__main__":

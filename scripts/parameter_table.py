@@ -1,14 +1,12 @@
-"""Writes the table of parameters in README.md from the code; with --check only compares."""
+"""Writes the table in docs/parameters.md from the settings; with --check only compares."""
 
 from __future__ import annotations
 
 import sys
 
-from readme_block import update
+from generated_block import update
 
 from pose_estimation_ros.settings import Settings, settings_of
-
-BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"
 
 
 def table() -> str:
@@ -24,12 +22,7 @@ def table() -> str:
 
 
 def main() -> int:
-    return update(
-        BEGIN,
-        END,
-        table(),
-        "README.md: the parameters differ from the code: run scripts/parameter_table.py",
-    )
+    return update("docs/parameters.md", "parameters", table())
 
 
 if __name__ == "__main__":

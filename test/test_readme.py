@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""What the README and the documents say is so."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ from pose_estimation_ros.io.video_writer import VideoWriter
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "pose_estimation_ros"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "models").glob("*.md"),
+    ROOT / "training" / "README.md",
+]
 
 
-@pytest.mark.parametrize("table", ["parameter_table", "message_table"])
-def test_the_tables_are_those_of_the_code(table: str) -> None:
-    script = ROOT / "scripts" / f"{table}.py"
+@pytest.mark.parametrize("block", ["parameter_table", "message_table", "cli_reference"])
+def test_what_is_written_from_the_code_is_that_of_the_code(block: str) -> None:
+    script = ROOT / "scripts" / f"{block}.py"
     subprocess.run([sys.executable, script, "--check"], check=True)
 
 
@@ -32,14 +37,17 @@ def test_every_command_is_named() -> None:
         assert f"`pose_estimation {command}" in README
 
 
-@pytest.mark.parametrize("block", BLOCKS)
-def test_python_examples_are_python(block: str) -> None:
-    compile(block, "README.md", "exec")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_examples_are_python(page: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        compile(block, page.name, "exec")
 
 
-@pytest.mark.parametrize(
-    "block", [block for block in BLOCKS if "PoseEstimator" in block], ids=["image", "stream"]
-)
+def test_the_readme_is_read_in_a_few_minutes() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("block", EXAMPLES, ids=["image", "stream"])
 def test_the_examples_of_the_front_door_run(
     block: str, scene_frames: list, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ _JOIN_S = 1.5
 
 
 class PoseEstimationNode(LifecycleNode):
-    """Images in, poses out; topics, services and parameters as in the README."""
+    """Images in, poses out; topics, services and parameters as in docs/."""
 
     def __init__(self) -> None:
         """Declares the parameters.

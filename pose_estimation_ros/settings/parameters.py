@@ -2,7 +2,7 @@
 
 To add one, add a field here and read it where it is used. The node's parameter with description,
 range and live update, and the command line's flag (`flag=True`) follow;
-`scripts/parameter_table.py` writes the table in the README.
+`scripts/parameter_table.py` writes the table in docs/parameters.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The README's table of topics and services is what a running node has."""
+"""The table of topics and services in docs/node.md is what a running node has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from paths import ROOT
 from processes import Rig
 from rclpy.node import NodeNameNonExistentError
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "node.md"
 # What every managed rclpy node has.
 _STANDARD = re.compile(r"parameter|/rosout|/clock|transition_event|logger_levels|type_description")
 _LIFECYCLE = re.compile(r"/(change_state|get_state|get_available_\w+|get_transition_graph)$")
@@ -22,7 +22,7 @@ _ON_REQUEST = {
 
 
 def _documented() -> dict[str, set[tuple[str, str]]]:
-    rows = re.findall(r"^\| (in|out|service) \| `(\S+)` \| (\S+) ", README.read_text(), re.M)
+    rows = re.findall(r"^\| (in|out|service) \| `(\S+)` \| (\S+) ", PAGE.read_text(), re.M)
     assert len(rows) >= 10
     return {
         way: {

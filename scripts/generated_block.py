@@ -1,0 +1,31 @@
+"""Blocks of the documents that are written from the code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def update(document: str, name: str, content: str) -> int:
+    """Writes what stands between the marks `name: begin` and `name: end` of a document.
+
+    With --check on the command line it only compares.
+
+    Returns:
+        The exit code: 1 where it was compared and differs, after saying so.
+    """
+    path = ROOT / document
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    text = path.read_text(encoding="utf-8")
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    new = f"{before}{begin}\n{content}\n{end}{after}"
+    if "--check" in sys.argv[1:]:
+        if new != text:
+            print(f"{document}: the {name} differ from the code: run {sys.argv[0]}")
+            return 1
+        return 0
+    path.write_text(new, encoding="utf-8")
+    return 0

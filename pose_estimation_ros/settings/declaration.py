@@ -1,7 +1,7 @@
 """How a setting is declared: a dataclass field whose metadata say everything about it.
 
-The node's parameters, the command line's flags and the table in docs/parameters.md are made from `settings_of`,
-so that a setting is written down once.
+The node's parameters, the command line's flags and the table in docs/parameters.md are made from
+`settings_of`, so that a setting is written down once.
 """
 
 from __future__ import annotations

@@ -14,15 +14,9 @@ from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCach
 from pose_estimation_ros.engine.pose.positions_3d import positions_in_metres
 from pose_estimation_ros.engine.poses import TRACK_LOST, JointEstimates, Poses
 from pose_estimation_ros.engine.tracking.smoothing import Smoother
-from pose_estimation_ros.engine.tracking.tracker import Tracker
+from pose_estimation_ros.engine.tracking.tracker import NEW_TRACK_SCORE, UNTRACKED_SCORE, Tracker
 from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
 from pose_estimation_ros.settings import PipelineOptions
-
-# In multiples of `min_pose_score`, the least score, the detector's times the joints', of a new
-# track, and of a person in an image without a track to continue. Chosen on images and clips:
-# docs/experiments tells the curve.
-NEW_TRACK_SCORE = 1.375
-UNTRACKED_SCORE = 1.125
 
 NO_BOXES: FloatArray = np.zeros((0, 4), np.float32)
 

@@ -11,6 +11,12 @@ from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.poses import TRACK_NEW, TRACK_TRACKED
 from pose_estimation_ros.settings import TrackingOptions
 
+# In multiples of `min_pose_score`, the least score, the detector's times the joints', of a new
+# track, and of a person in an image without a track to continue. Chosen on images and clips:
+# docs/experiments tells the curve.
+NEW_TRACK_SCORE = 1.375
+UNTRACKED_SCORE = 1.125
+
 _LONGEST_PREDICTION_S = 0.5
 _VELOCITY_WEIGHT = 0.3  # of the newest measurement
 _NEAR_SIMILARITY = 0.3  # of boxes without overlap whose centres coincide

@@ -33,7 +33,8 @@ bench:
 	  --picture $(BENCH_OUTPUT)/bench.png $(BENCH)
 
 check: lint
-	MARKS='not processes and not slow' scripts/with_env --with test scripts/run_tests $(TESTS)
+	MARKS='not processes and not slow and not alone' JOBS=$(or $(JOBS),$(shell nproc)) \
+	  scripts/with_env --with test scripts/run_tests $(TESTS)
 
 test: lint
 	scripts/with_env --with test scripts/run_tests $(TESTS)

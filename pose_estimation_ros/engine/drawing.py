@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Iterable
+from typing import Protocol
 
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.arrays import ByteArray
-from pose_estimation_ros.engine.poses import Poses
+from pose_estimation_ros.engine.arrays import ByteArray, FloatArray
+from pose_estimation_ros.engine.skeletons import Skeleton
 
 Colour = tuple[int, int, int]
 _GREEN, _ORANGE, _BLUE = (80, 220, 60), (40, 160, 255), (255, 170, 40)
@@ -36,15 +38,34 @@ def bone_colour(joints: tuple[str, ...], bone: tuple[int, int]) -> Colour:
     return _side_colour(joints[max(bone)])
 
 
-def draw_poses(pixels: ByteArray, poses: Poses, min_joint_score: float = 0.2) -> None:
+class DrawnPerson(Protocol):
+    """What is drawn of a person; see `Person`."""
+
+    @property
+    def box(self) -> FloatArray: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def xy(self) -> FloatArray: ...
+    @property
+    def joint_scores(self) -> FloatArray: ...
+    @property
+    def track_id(self) -> int: ...
+    @property
+    def skeleton(self) -> Skeleton: ...
+
+
+def draw_poses(
+    pixels: ByteArray, persons: Iterable[DrawnPerson], min_joint_score: float = 0.2
+) -> None:
     """Draws everyone onto (height, width, 3) BGR pixels, in place.
 
     Joints with a score below `min_joint_score` are left out.
     """
     unit = max(1, round(min(pixels.shape[:2]) / 240))
     limit = float(4 * max(pixels.shape[:2]))
-    skeleton = poses.skeleton
-    for person in poses:
+    for person in persons:
+        skeleton = person.skeleton
         joints = np.clip(np.nan_to_num(person.xy), -limit, limit)
         xy = joints.round().astype(int).tolist()
         shown = (person.joint_scores >= min_joint_score).tolist()

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias, overload
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, BoolArray, ByteArray, FloatArray, IntArray
+from pose_estimation_ros.engine.drawing import draw_poses
 from pose_estimation_ros.engine.skeletons import COCO17, Skeleton
 
 # What picks some of several persons: a slice, indices, or a mask.
@@ -243,7 +244,5 @@ class Poses:
 
     def draw(self, image: ByteArray, min_joint_score: float = 0.2) -> ByteArray:
         """Draws everyone onto BGR pixels (height, width, 3), in place, and returns them."""
-        from pose_estimation_ros.engine.drawing import draw_poses
-
         draw_poses(image, self, min_joint_score)
         return image

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from pose_estimation_ros.engine.runtimes.opening import open_with
 from pose_estimation_ros.engine.runtimes.runtime import Cores, Runtime, check_file
 from pose_estimation_ros.errors import ConfigError, ModelError
 from pose_estimation_ros.settings import PRECISIONS, RUNTIMES
@@ -84,23 +85,3 @@ def load_runtime(
     if runtime not in able:
         raise ModelError(f"{runtime} cannot read {path.name}: use {' or '.join(able)}")
     return open_with(path, runtime, cores, precision)
-
-
-def open_with(path: Path, runtime: str, cores: Cores, precision: str = "f32") -> Runtime:
-    """Loads a file with a runtime that reads it; raises as load_runtime does."""
-    # Each runtime costs tens of megabytes, so only the one in use is imported.
-    if runtime == "openvino":
-        from pose_estimation_ros.engine.runtimes.openvino_runtime import OpenVinoRuntime
-
-        return OpenVinoRuntime(path, cores, precision)
-    if runtime == "tflite":
-        from pose_estimation_ros.engine.runtimes.tflite_runtime import TfliteRuntime
-
-        return TfliteRuntime(path, cores.threads)
-    if runtime == "torch":
-        from pose_estimation_ros.engine.runtimes.torch_runtime import TorchRuntime
-
-        return TorchRuntime(path, cores.threads)
-    from pose_estimation_ros.engine.runtimes.onnx_runtime import OnnxRuntime
-
-    return OnnxRuntime(path, cores.onnx_threads or cores.threads, runtime)

@@ -104,7 +104,7 @@ def measure_ms(path: Path, runtime: str, cores: Cores, precision: str) -> float:
     Raises:
         ModelError: as load_runtime.
     """
-    from pose_estimation_ros.engine.runtimes.loader import open_with
+    from pose_estimation_ros.engine.runtimes.opening import open_with
 
     loaded = open_with(path, runtime, cores, precision)
     inputs = blank_inputs(loaded.inputs)

@@ -1,8 +1,10 @@
 """What importing costs, and what must not come along."""
 
 import ast
+import graphlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from paths import ROOT
@@ -29,6 +31,7 @@ def test_the_engine_brings_in_neither_ros_nor_heavy_libraries(modules: str) -> N
 def test_running_a_pipeline_brings_in_nothing_heavy_either() -> None:
     code = f"""
 import sys
+from pathlib import Path
 import numpy as np
 from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.settings import PipelineOptions
@@ -74,3 +77,38 @@ def test_imports_point_one_way(room: str) -> None:
 def test_every_room_is_covered() -> None:
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert rooms - AT_THE_ROOT == set(MAY_IMPORT)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Imports inside functions count, too: a circle is a circle."""
+    modules = {_module_name(path): path for path in PACKAGE.rglob("*.py")}
+    graph = {name: _imported(path) & set(modules) - {name} for name, path in modules.items()}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
+
+
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            # "from package import module" depends on the module, not on the package's names.
+            names |= inner if _is_package(node.module) and _all_modules(inner) else {node.module}
+    return names
+
+
+def _is_package(name: str) -> bool:
+    return (PACKAGE.parent / name.replace(".", "/") / "__init__.py").is_file()
+
+
+def _all_modules(names: set[str]) -> bool:
+    return all((PACKAGE.parent / f"{name.replace('.', '/')}.py").is_file() for name in names)

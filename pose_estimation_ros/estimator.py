@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,13 +18,15 @@ from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.engine.poses import Poses
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Frame, Image, PoseResult
-from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.io.capture import CameraSource
 from pose_estimation_ros.io.images import ImagesSource
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.io.sources import open_frames
 from pose_estimation_ros.model_zoo import build_models
-from pose_estimation_ros.settings import EngineConfig, PipelineOptions
+from pose_estimation_ros.settings import EngineConfig, PipelineOptions, settings_of
+from pose_estimation_ros.settings import apply as apply_settings
+from pose_estimation_ros.settings import check as check_settings
 
 
 class StreamedFrame(NamedTuple):
@@ -43,30 +45,24 @@ class PoseEstimator:
 
     Pipelines: "v3" follows one person at the lowest latency, "v4" finds everybody, "hybrid"
     switches between the two. Calls from several threads are answered one after another.
+
+    Attributes:
+        options: thresholds, tracking and smoothing; may be changed between two images.
     """
 
-    def __init__(
-        self,
-        pipeline: str = "v4",
-        *,
-        config: EngineConfig | None = None,
-        options: PipelineOptions | None = None,
-    ) -> None:
+    def __init__(self, pipeline: str = "v4", **settings: Any) -> None:
         """Loads the models.
 
         Args:
             pipeline: "v3", "v4" or "hybrid".
-            config: models, runtime and threads; its `pipeline` is replaced by the one above.
-            options: thresholds, tracking, smoothing, when hybrid switches; may be changed between
-                two images.
+            settings: any parameter of models, detection, poses and tracking by its name, such as
+                `model_path="pose.onnx"` or `min_pose_score=0.3`; docs/parameters.md lists them.
 
         Raises:
-            ConfigError: a setting is none of those allowed.
+            ConfigError: a setting is unknown or has a value that is not allowed.
             ModelError: no detector or no pose model can be loaded.
         """
-        config = config or EngineConfig()
-        config.pipeline = pipeline
-        self.options = options or PipelineOptions()
+        config, self.options = _read_settings(pipeline, settings)
         self._models = build_models(config)
         self._pipeline = build_pipeline(pipeline, self._models, self.options)
         self._lock = threading.Lock()
@@ -174,3 +170,27 @@ def _checked(image: ByteArray) -> Image:
     raise InputError(
         f"the image is {given}: expected BGR pixels as a NumPy array (height, width, 3) of uint8"
     )
+
+
+def _read_settings(
+    pipeline: str, settings: Mapping[str, Any]
+) -> tuple[EngineConfig, PipelineOptions]:
+    """What the settings of a caller come to.
+
+    Raises:
+        ConfigError: one is unknown or has a value that is not allowed.
+    """
+    config, options = EngineConfig(), PipelineOptions()
+    known = {one.name: one for kind in (config, options) for one in settings_of(type(kind))}
+    for name, value in settings.items():
+        if name not in known:
+            raise ConfigError(f"unknown setting '{name}': choose of {', '.join(known)}")
+        kind = type(known[name].default)
+        # A whole number will do for a float, but True is no number.
+        fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+        if not (fits or (kind is float and type(value) is int)):
+            raise ConfigError(f"{name}: expected a {kind.__name__}, got {value!r}")
+    for target in (config, options):
+        apply_settings(target, {**settings, "pipeline": pipeline})
+        check_settings(target)
+    return config, options

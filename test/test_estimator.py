@@ -72,12 +72,26 @@ def test_a_stream_goes_over_a_folder(
 
 
 def test_v3_gives_one_person(scene_frames: list[np.ndarray]) -> None:
-    options = PipelineOptions(min_pose_score=0.1)
-    config = EngineConfig(runtime="onnxruntime")
-    with PoseEstimator("v3", config=config, options=options) as estimator:
+    with PoseEstimator("v3", runtime="onnxruntime", min_pose_score=0.1) as estimator:
+        assert estimator.options.min_pose_score == 0.1
         assert len(estimator(scene_frames[0])) == 1
-    with pytest.raises(ConfigError, match="'v5' is unknown"):
-        PoseEstimator("v5")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"pipeline": "v5"}, "'v5' is unknown: choose one of v3, v4, hybrid"),
+        ({"min_pose_scoer": 0.3}, "unknown setting 'min_pose_scoer': choose of .*min_pose_score"),
+        ({"min_pose_score": 2}, "min_pose_score: 2 is not from 0 to 1"),
+        ({"threads": True}, "threads: expected a int, got True"),
+        ({"model_path": None}, "model_path: expected a str, got None"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_by_name(
+    settings: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        PoseEstimator(**settings)
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,12 @@ import pytest
 from pose_estimation_ros import PoseEstimator
 from pose_estimation_ros.engine import ConfigError, InputError
 from pose_estimation_ros.engine.skeletons import COCO17
-from pose_estimation_ros.settings import DetectorOptions, EngineConfig, PipelineOptions
 
 
 @pytest.fixture(scope="module")
 def estimator() -> Iterator[PoseEstimator]:
     # At its default the embedded float detector sees somebody in the flag, too, in some images.
-    options = PipelineOptions(DetectorOptions(confidence_threshold=0.55))
-    with PoseEstimator(config=EngineConfig(runtime="onnxruntime"), options=options) as opened:
+    with PoseEstimator(runtime="onnxruntime", confidence_threshold=0.55) as opened:
         yield opened
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pose_estimation_ros.engine.pipelines import Models, Pipeline, build_pipeline
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.model_zoo import build_models
-from pose_estimation_ros.model_zoo.manifest import require_model
+from pose_estimation_ros.model_zoo.manifest import require_model, resolve_model
 from pose_estimation_ros.settings import (
     EngineConfig,
     PipelineOptions,
@@ -114,6 +114,13 @@ def build_engine(args: argparse.Namespace) -> tuple[Models, Pipeline]:
     models = build_models(settings.engine)
     models.load()
     return models, build_pipeline(settings.engine.pipeline, models, settings.pipeline)
+
+
+def model_files(settings: Settings) -> list[Path]:
+    """The model files that are named, which no output may replace."""
+    engine = settings.engine
+    names = [engine.model_path, engine.yolo_model, *engine.fallback_models]
+    return [resolve_model(name) for name in names if name]
 
 
 def check_count(name: str, value: int | float | None) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from paths import ROOT
 
-from pose_estimation_ros.cli.main import COMMANDS
+from pose_estimation_ros.cli.main import COMMANDS, main
 
 
 def _run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess:
@@ -122,3 +122,48 @@ def test_the_command_line_works_without_ros(clip: Path, tmp_path: Path) -> None:
         said += run.stderr
     assert "the node was not measured: it needs ROS 2" in said
     assert "the demo needs ROS 2" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("video", "two", "--out", "two"), "'two' is the input 'two'"),
+        (("video", "two", "--out", "two/drawn"), "lies in the input 'two'"),
+        (("video", "two/a.png", "--out", "link.png"), "is the input"),
+        (("video", "two/a.png", "--json", "two/../two/a.png"), "is the input"),
+        (("video", "two/a.png", "--json", "x.json", "--coco", "x.json"), "is that of --json, too"),
+        (("video", "two/a.png", "--yolo-model", "m.onnx", "--json", "m.onnx"), "is the input"),
+        (("video", "stems", "--out", "drawn"), "--out, for 'a.jpg', too"),
+        (("evaluate", "people.json", "--save-results", "people.json"), "is the input"),
+        (("evaluate", "people.json", "--results", "r.json", "--save-results", "r.json"), "input"),
+        (("compare", "report.json", "--out", "."), "--out, report.json: 'report.json' is the inp"),
+        (("demo", "--video", "annotated.mp4", "--out", "."), "annotated.mp4' is the input"),
+        (("bag", "recording", "recording", "--force"), "'recording' is the input"),
+        (("bag", "recording", "recording/poses"), "lies in the input 'recording'"),
+        (("bag", "recording/recording_0.mcap", "recording", "--force"), "would be replaced"),
+    ],
+    ids=str,
+)
+def test_no_command_destroys_what_it_reads(
+    arguments: tuple[str, ...],
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture = np.full((48, 64, 3), 90, np.uint8)
+    for name in ("two/a.png", "two/b.png", "stems/a.png", "stems/a.jpg"):
+        Path(name).parent.mkdir(exist_ok=True)
+        assert cv2.imwrite(name, picture)
+    Path("link.png").symlink_to("two/a.png")
+    Path("m.onnx").write_bytes((ROOT / "models" / "person_detector.onnx").read_bytes())
+    Path("recording").mkdir()
+    Path("recording/recording_0.mcap").write_bytes(b"\x89MCAP0\r\n")
+    Path("recording/metadata.yaml").write_text("rosbag2_bagfile_information: {}\n")
+    for name in ("people.json", "r.json", "report.json", "annotated.mp4"):
+        Path(name).write_text("{}")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert main(list(arguments)) == 1
+    assert reason in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -8,12 +8,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pose_estimation_ros.cli._options import add_engine_arguments, engine_config
+from pose_estimation_ros.cli._options import add_engine_arguments, model_files, read_settings
 from pose_estimation_ros.cli.bag.job import BagJob
 from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.io.bags.reader import BagReader, find_bags
 from pose_estimation_ros.io.bags.writer import STORAGES, BagWriter
+from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import EngineConfig
 
@@ -44,8 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.jobs < 1:
         raise ConfigError(f"--jobs: {args.jobs} is below 1")
-    config = repeatable(engine_config(args))
+    settings = read_settings(args)
+    config = repeatable(settings.engine)
     bags = [bag for path in args.bags for bag in find_bags(path)]
+    check_outputs([*args.bags, *bags, *model_files(settings)], {"OUT": args.out})
     several = len(bags) > 1 or any(find_bags(path) != [path] for path in args.bags)
     if not several:
         with contextlib.closing(build_models(config)) as models:

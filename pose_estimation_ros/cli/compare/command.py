@@ -18,9 +18,10 @@ import numpy as np
 from pose_estimation_ros.cli._options import (
     add_engine_arguments,
     check_count,
-    engine_config,
     engine_flags,
     make_folder,
+    model_files,
+    read_settings,
 )
 from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
@@ -33,8 +34,9 @@ from pose_estimation_ros.evaluation.coco import (
 )
 from pose_estimation_ros.evaluation.coco_files import read_annotations
 from pose_estimation_ros.evaluation.comparison import USE_CASES, Advice, Need, advise, figures_of
-from pose_estimation_ros.evaluation.report.comparison import write_report
+from pose_estimation_ros.evaluation.report.comparison import REPORT_FILES, write_report
 from pose_estimation_ros.evaluation.report.html import rows_of
+from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.io.pose_records import FrameRecord, from_json
 from pose_estimation_ros.io.sequences import BagSequence, VideoSequence, open_sequence
 from pose_estimation_ros.settings import PIPELINES
@@ -85,7 +87,9 @@ def run(args: argparse.Namespace) -> int:
         check_count(option, getattr(args, option))
     # The same for all, and each time: left to measuring, it might differ between the pipelines.
     args.runtime = "onnxruntime" if args.runtime == "auto" else args.runtime
-    engine_config(args)  # a wrong model or runtime is said once, here
+    settings = read_settings(args)  # a wrong model or runtime is said once, here
+    files = [Path(args.source), *([args.labels] if args.labels else []), *model_files(settings)]
+    check_outputs(files, {f"--out, {name}": args.out / name for name in REPORT_FILES})
     sequence = open_sequence(args.source, args.topic)
     labels = read_annotations(args.labels) if args.labels else None
     make_folder(args.out)

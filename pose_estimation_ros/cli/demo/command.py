@@ -23,15 +23,20 @@ from pose_estimation_ros.cli._options import (
     engine_config,
     given_settings,
     make_folder,
+    model_files,
+    read_settings,
 )
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
+from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.model_zoo.manifest import resolve_model
 from pose_estimation_ros.resources import PACKAGE
 from pose_estimation_ros.ros.dds import profile as dds_profile
 
 NAMESPACE = "/pose_demo"
 _START_S, _DRAIN_S, _STOP_S = 30.0, 2.0, 10.0
+
+OUTPUT_FILES = ("annotated.mp4", "annotated.png", "poses.mcap", "metadata.yaml", "node.log")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     config = engine_config(args)
+    files = [Path(args.video)] if args.video else []
+    files += model_files(read_settings(args))
+    check_outputs(files, {f"--out, {name}": args.out / name for name in OUTPUT_FILES})
     os.environ.update(dds_profile.defaults(os.environ))
     # The demo talks to itself alone, whatever robots are on the network.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")

@@ -12,6 +12,8 @@ from pose_estimation_ros.cli._options import (
     add_engine_arguments,
     check_count,
     engine_config,
+    model_files,
+    read_settings,
 )
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.cli.evaluate.coco_run import CocoRun
@@ -20,6 +22,7 @@ from pose_estimation_ros.evaluation.coco_files import read_annotations, read_jso
 from pose_estimation_ros.evaluation.mpjpe import evaluate_3d, has_3d, table_3d
 from pose_estimation_ros.evaluation.report.case_pictures import draw_cases
 from pose_estimation_ros.evaluation.report.tables import table
+from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.model_zoo import build_models
 
 
@@ -54,6 +57,9 @@ def run(args: argparse.Namespace) -> int:
     check_count("limit", args.limit)
     if args.pictures and args.pictures.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise ConfigError(f"--pictures: '{args.pictures}' is no .png or .jpg")
+    inputs = [args.data, *([args.results] if args.results else [])]
+    inputs += model_files(read_settings(args))
+    check_outputs(inputs, {"--save-results": args.save_results, "--pictures": args.pictures})
     listing = read_json(args.data, dict)
     if has_3d(listing):
         return _run_3d(args, listing)

@@ -6,13 +6,21 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from pose_estimation_ros.cli._options import add_engine_arguments, build_engine, check_count
+from pose_estimation_ros.cli._options import (
+    add_engine_arguments,
+    build_engine,
+    check_count,
+    model_files,
+    read_settings,
+)
 from pose_estimation_ros.cli.video.job import VideoJob
+from pose_estimation_ros.cli.video.outputs import picture_name, writes_pictures
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.io.capture import CameraSource
 from pose_estimation_ros.io.images import ImagesSource
+from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.io.pose_records import read_records
-from pose_estimation_ros.io.sources import open_frames
+from pose_estimation_ros.io.sources import FrameSource, open_frames
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     source = open_frames(args.source)
     if args.resume and isinstance(source, CameraSource):
         raise ConfigError("--resume: the past of a camera cannot be seen again")
+    _check_outputs(args, source)
     records = read_records(args.json) if args.resume else []
     models, pipeline = build_engine(args)
     with contextlib.ExitStack() as stack:
@@ -66,3 +75,21 @@ def run(args: argparse.Namespace) -> int:
             print(f"continue with --resume: {job.done} frames are in {args.json}")
         raise KeyboardInterrupt
     return 0
+
+
+def _check_outputs(args: argparse.Namespace, source: FrameSource) -> None:
+    """Raises ConfigError where an output would replace an input, or another output."""
+    inputs = model_files(read_settings(args))
+    outputs: dict[str, Path | None] = {
+        "--out": args.out,
+        "--json": args.json,
+        "--coco": args.coco,
+    }
+    if not isinstance(source, CameraSource):
+        inputs.append(Path(args.source))
+    if isinstance(source, ImagesSource):
+        inputs += source.files
+        if args.out and writes_pictures(args.out, source):
+            for file in source.files:
+                outputs[f"--out, for '{file.name}'"] = args.out / picture_name(file)
+    check_outputs(inputs, outputs)

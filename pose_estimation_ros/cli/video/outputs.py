@@ -32,13 +32,23 @@ def picture_output(out: Path, source: FrameSource, stack: contextlib.ExitStack) 
         return lambda _, pixels, stamp_s: writer.write_at(pixels, stamp_s)
     if not isinstance(source, ImagesSource):
         raise ConfigError(f"--out: '{out}' is no .mp4, which a video is written to")
-    files = source.files
-    single = len(files) == 1 and out.suffix
+    files, many = source.files, writes_pictures(out, source)
 
     def write(index: int, pixels: ByteArray, stamp_s: float) -> None:
-        write_picture(out if single else out / f"{files[index].stem}.png", pixels)
+        write_picture(out / picture_name(files[index]) if many else out, pixels)
 
     return write
+
+
+def writes_pictures(out: Path, source: ImagesSource) -> bool:
+    """Whether --out is a folder for a picture of each image, rather than one file."""
+    single = len(source.files) == 1 and bool(out.suffix)
+    return out.suffix.lower() != ".mp4" and not single
+
+
+def picture_name(file: Path) -> str:
+    """The name of the drawn picture of an image file."""
+    return f"{file.stem}.png"
 
 
 def line_output(path: Path, already: list[FrameRecord], stack: contextlib.ExitStack) -> WriteLine:

@@ -20,6 +20,8 @@ from pose_estimation_ros.io.sequences import BagSequence, VideoSequence
 
 _PICTURE_WIDTH = 560
 
+REPORT_FILES = ("report.json", "report.html")
+
 
 def write_report(
     folder: Path,
@@ -47,7 +49,8 @@ def write_report(
     }
     pictures = _pictures(records, sequence)
     text = page(about, figures, curves, pictures, advice)
-    for name, content in (("report.json", json.dumps(report, indent=2)), ("report.html", text)):
+    contents = (json.dumps(report, indent=2), text)
+    for name, content in zip(REPORT_FILES, contents, strict=True):
         with atomic_write(folder / name) as temporary:
             temporary.write_text(content, encoding="utf-8")
 

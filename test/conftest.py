@@ -19,7 +19,8 @@ os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config" / "fastdds_im
 # Workers share the cores. OpenMP's threads (torch's, NumPy's) wait for each other actively, which
 # makes a training of 7 s one of 80 s where others want the cores, too.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-if _workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+if _workers:
     _threads = max(1, len(os.sched_getaffinity(0)) // _workers)
     os.environ.setdefault("OMP_NUM_THREADS", str(_threads))
 
@@ -37,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if in_folder or not _PROCESS_FIXTURES.isdisjoint(fixtures):
             item.add_marker(pytest.mark.processes)
+    if _workers:  # the long ones first, so that no worker is left alone with one
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(optionalhook=True)  # where pytest-xdist is installed

@@ -136,6 +136,10 @@ def test_the_command_line_works_without_ros(clip: Path, tmp_path: Path) -> None:
         (("video", "stems", "--out", "drawn"), "--out, for 'a.jpg', too"),
         (("evaluate", "people.json", "--save-results", "people.json"), "is the input"),
         (("evaluate", "people.json", "--results", "r.json", "--save-results", "r.json"), "input"),
+        (
+            ("evaluate", "p.json", "--pictures", "two/a.png"),
+            "'two/a.png' is the input 'two/a.png'",
+        ),
         (("compare", "report.json", "--out", "."), "--out, report.json: 'report.json' is the inp"),
         (("demo", "--video", "annotated.mp4", "--out", "."), "annotated.mp4' is the input"),
         (("bag", "recording", "recording", "--force"), "'recording' is the input"),
@@ -163,6 +167,9 @@ def test_no_command_destroys_what_it_reads(
     Path("recording/metadata.yaml").write_text("rosbag2_bagfile_information: {}\n")
     for name in ("people.json", "r.json", "report.json", "annotated.mp4"):
         Path(name).write_text("{}")
+    Path("p.json").write_text(
+        '{"images": [{"id": 1, "file_name": "two/a.png"}], "annotations": []}'
+    )
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert main(list(arguments)) == 1
     assert reason in capsys.readouterr().err

@@ -64,6 +64,9 @@ def run(args: argparse.Namespace) -> int:
     if has_3d(listing):
         return _run_3d(args, listing)
     listing, names, people = read_annotations(args.data)
+    folder = args.images or args.data.parent
+    images = [folder / name for name in names.values()]
+    check_outputs(images, {"--save-results": args.save_results, "--pictures": args.pictures})
     image_ids = sorted(names)[: args.limit or None]
     people = [person for person in people if person.image_id in set(image_ids)]
     if not image_ids:

@@ -74,6 +74,7 @@ def _stamp_s(message: PoseArray) -> float:
 
 
 @pytest.mark.alone
+@pytest.mark.flaky(reruns=2)  # live: a busy machine answers too little of it
 def test_live_an_identity_holds_through_a_persons_pass(
     rig: Rig, shared: Path, tmp_path: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_bag_that_starts_again_starts_identities_and_smoothing_anew(
 
 
 @pytest.mark.alone
+@pytest.mark.flaky(reruns=2)  # live: a busy machine answers too little of it
 def test_live_at_tenfold_speed_frames_are_dropped_and_counted(
     rig: Rig, scene_frames: list, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ def _start_named_camera(rig: Rig, name: str) -> Process:
 
 
 @pytest.mark.alone
+@pytest.mark.flaky(reruns=2)  # rates, which others on the machine may spoil
 def test_two_cameras_are_answered_alike_and_one_may_die(rig: Rig) -> None:
     """Both send 15 images a second; whatever becomes of one, the other keeps its rate."""
     answers: dict[str, list[PoseArray]] = {"left": [], "right": []}

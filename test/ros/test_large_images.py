@@ -87,6 +87,7 @@ def test_1080p_arrives_with_the_profile(rig: Rig) -> None:
     assert _large_images_received(rig) >= 99
 
 
+@pytest.mark.flaky(reruns=2)  # times, which others on the machine may spoil
 def test_1080p_gets_lost_without_the_profile(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FASTRTPS_DEFAULT_PROFILES_FILE")
     assert _large_images_received(rig) < 60
@@ -99,10 +100,12 @@ def _last_message_after_s(rig: Rig) -> float:
     return float(writer.output.split()[-1])
 
 
+@pytest.mark.flaky(reruns=2)  # times, which others on the machine may spoil
 def test_a_lost_message_comes_soon_with_the_profile(rig: Rig) -> None:
     assert _last_message_after_s(rig) < 0.8
 
 
+@pytest.mark.flaky(reruns=2)  # times, which others on the machine may spoil
 def test_a_lost_message_comes_late_without_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FASTRTPS_DEFAULT_PROFILES_FILE")
     assert _last_message_after_s(rig) > 0.8

@@ -1,4 +1,4 @@
-"""Ctrl-C between two frames rather than in the midst of one."""
+"""Defers Ctrl-C to the end of the current frame."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _MARKS = {_OK: "ok  ", _NOTE: "note", _FAIL: "FAIL"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. A note is no fault; a fail keeps the package from working."""
+    """The result of one check. A note is harmless; a fail keeps the package from working."""
 
     what: str
     level: str

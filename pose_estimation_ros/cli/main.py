@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _leave_output() -> None:
-    """What is still to be printed goes nowhere, or Python would fail over it once more."""
+    """Redirects stdout to /dev/null, so that Python does not fail again when it flushes."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -44,11 +44,12 @@ def _pairs(joints: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def _skeleton(
-    name: str, joints: str, bones: tuple[tuple[int, int], ...], roots: tuple[int, ...]
-) -> Skeleton:
+def _skeleton(name: str, joints: str, bones: str, roots: tuple[int, ...]) -> Skeleton:
+    """Joints by name and bones as pairs of their numbers, such as "0-1 1-2"."""
     names = tuple(joints.split())
-    return Skeleton(name, names, bones, roots, _pairs(names))
+    first_and_second = (bone.split("-") for bone in bones.split())
+    pairs = tuple((int(first), int(second)) for first, second in first_and_second)
+    return Skeleton(name, names, pairs, roots, _pairs(names))
 
 
 COCO17 = _skeleton(
@@ -56,31 +57,22 @@ COCO17 = _skeleton(
     "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow "
     "right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle "
     "right_ankle",
-    (
-        *((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7)),
-        *((6, 8), (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6)),
-    ),
+    "15-13 13-11 16-14 14-12 11-12 5-11 6-12 5-6 5-7 6-8 7-9 8-10 1-2 0-1 0-2 1-3 2-4 3-5 4-6",
     roots=(11, 12),
 )
 H36M18 = _skeleton(
     "h36m18",
     "Pelvis R_Hip R_Knee R_Ankle L_Hip L_Knee L_Ankle Torso Neck Nose Head L_Shoulder L_Elbow "
     "L_Wrist R_Shoulder R_Elbow R_Wrist Thorax",
-    (
-        *((0, 7), (7, 8), (8, 9), (9, 10), (8, 11), (11, 12), (12, 13), (8, 14), (14, 15)),
-        *((15, 16), (0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6)),
-    ),
+    "0-7 7-8 8-9 9-10 8-11 11-12 12-13 8-14 14-15 15-16 0-1 1-2 2-3 0-4 4-5 5-6",
     roots=(0,),
 )
 MUCO21 = _skeleton(
     "muco21",
     "Head_top Thorax R_Shoulder R_Elbow R_Wrist L_Shoulder L_Elbow L_Wrist R_Hip R_Knee R_Ankle "
     "L_Hip L_Knee L_Ankle Pelvis Spine Head R_Hand L_Hand R_Toe L_Toe",
-    (
-        *((0, 16), (16, 1), (1, 15), (15, 14), (14, 8), (14, 11), (8, 9), (9, 10), (10, 19)),
-        *((11, 12), (12, 13), (13, 20), (1, 2), (2, 3), (3, 4), (4, 17), (1, 5), (5, 6)),
-        *((6, 7), (7, 18)),
-    ),
+    "0-16 16-1 1-15 15-14 14-8 14-11 8-9 9-10 10-19 11-12 12-13 13-20 1-2 2-3 3-4 4-17 1-5 "
+    "5-6 6-7 7-18",
     roots=(14,),
 )
 

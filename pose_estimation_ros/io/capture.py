@@ -18,7 +18,7 @@ _TIMEOUT_MS = 10_000
 
 
 def is_live(name: str) -> bool:
-    """Whether it names a camera or a stream, which never show the same twice."""
+    """Whether the name is that of a camera or a network stream."""
     return name.isdigit() or bool(_STREAM.match(name))
 
 
@@ -57,7 +57,7 @@ class CameraSource:
         self.is_file = self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
 
     def frames(self) -> Generator[ByteArray, None, None]:
-        """The image that came last, whenever one is asked for; what came before it is skipped.
+        """Yields the newest image; images that were not taken in time are skipped.
 
         A file behind a web address is read as any other, without skipping.
 

@@ -118,7 +118,9 @@ class SceneSource:
         scene = self._wall.copy()
         for photograph, affine in zip(self._photographs, self._affines(index), strict=True):
             cv2.warpAffine(
-                *(photograph, affine, (self.width, self.height)),
+                photograph,
+                affine,
+                (self.width, self.height),
                 dst=scene,
                 borderMode=cv2.BORDER_TRANSPARENT,
             )

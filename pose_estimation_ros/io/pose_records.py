@@ -123,7 +123,7 @@ def coco_rows(image_id: int, record: FrameRecord) -> list[dict[str, Any]]:
 
 
 class Identities:
-    """Goes on with the identities of an earlier run, whose tracks this process never saw."""
+    """Continues the identities of an earlier run when it is resumed."""
 
     def __init__(self, records: list[FrameRecord]) -> None:
         ids = [pose["track_id"] for record in records for pose in record["poses"]]
@@ -131,7 +131,7 @@ class Identities:
         self._known: dict[int, int] = {-1: -1}
 
     def learn(self, result: PoseResult, record: FrameRecord) -> None:
-        """Both are of the same frame: overlapping persons are the same."""
+        """Matches this run's identities to the earlier run's by overlap, in the same frame."""
         then, now = from_json(record).poses, result.poses
         if not len(then) or not len(now):
             return
@@ -143,7 +143,7 @@ class Identities:
                 self._known.setdefault(identity, known)
 
     def rename(self, result: PoseResult) -> None:
-        """Gives the result the earlier run's identities, and new persons new ones."""
+        """Replaces this run's identities by the earlier run's; new persons get new numbers."""
         identities = []
         for person in result.poses:
             if person.track_id not in self._known:

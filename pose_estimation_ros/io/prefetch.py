@@ -1,4 +1,4 @@
-"""Reads in a thread: ahead, so that it costs the models no time, or only what is newest."""
+"""Reading in a background thread: ahead of time, or only the newest item."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def prefetched(items: Iterator[T], ahead: int = 4) -> Generator[T, None, None]:
 def newest(
     items: Generator[T, None, None], skipped: Callable[[], None]
 ) -> Generator[T, None, None]:
-    """Of items that come by themselves, the last one that came, each at most once.
+    """Yields the newest item of a live source, skipping those that were not taken in time.
 
     Calls `skipped` for each that made room for a newer one. Raises what `items` raises, after the
     last item. Closes `items`.

@@ -53,7 +53,7 @@ class VideoSequence:
 
     @property
     def file_names(self) -> list[str]:
-        """Of images, their names; of a video, nothing."""
+        """The files' names if the source is images; empty for a video."""
         source = self._source
         return [file.name for file in source.files] if isinstance(source, ImagesSource) else []
 

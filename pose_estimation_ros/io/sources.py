@@ -28,7 +28,7 @@ class FrameSource(Protocol):
 
 
 def open_frames(name: str) -> VideoSource | ImagesSource | CameraSource:
-    """The source of that name: a file, a folder of images, a camera's number or a URL.
+    """Opens a video file, an image, a folder of images, a camera by its number, or a URL.
 
     Raises:
         InputError: there is none, or it cannot be read.

@@ -147,7 +147,7 @@ class VideoWriter:
         self._last = pixels
 
     def _check_room(self) -> None:
-        """Stops while there is room to end the file, without which nothing plays it."""
+        """Stops while there is disk space to finish the file; unfinished, it does not play."""
         disk = os.statvfs(self._partial)
         if disk.f_bavail * disk.f_frsize < _RESERVE_BYTES:
             so_far = f"; {self._written} images so far are in it" if self._written else ""

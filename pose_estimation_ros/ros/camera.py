@@ -1,4 +1,4 @@
-"""One camera of the node: which of its images are answered, and what became of the others."""
+"""One camera of the node: takes images, has them answered, and counts what is dropped and why."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Camera:
             self._drop_waiting("disabled")
 
     def request_reset(self) -> None:
-        """Has identities start anew with the next image."""
+        """Resets tracking before the next image."""
         self._reset_requested = True
 
     def report(self, active: bool, models: Models | None) -> DiagnosticStatus:
@@ -136,7 +136,7 @@ class Camera:
             self._statistics.dropped(_REPLACED)
 
     def _answer_newest(self, received: ReceivedImage, cancel: CancelToken) -> None:
-        """Answers an image, or the next one where that is about to come."""
+        """Answers an image, or the next one if that is about to arrive."""
         if self._settings.topics.every_frame:
             self._answer(received, cancel)
             return
@@ -170,7 +170,7 @@ class Camera:
             self._error(f"frame {received.sequence} of {topic} failed: {name}: {error}")
 
     def _drop_waiting(self, reason: str) -> None:
-        """Counts the image that waited, if one did, as dropped."""
+        """Drops the image in the mailbox, if there is one."""
         self._statistics.dropped(reason, self._slot.clear())
 
     def _warn(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""How the node's callbacks are run: images at once, whatever may take long beside them."""
+"""The node's executor: subscriptions run at once, slow callbacks in other threads."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _HANDING_OVER_S = 0.0005
 
 
 class SlowCallbackGroup(MutuallyExclusiveCallbackGroup):
-    """Callbacks that may take long: CameraExecutor runs them beside the spinning thread."""
+    """A group of slow callbacks, which CameraExecutor runs outside of the spinning thread."""
 
 
 class CameraExecutor(Executor):
-    """Answers subscriptions in the spinning thread; services, timers and slow groups beside it.
+    """Runs subscriptions in the spinning thread; services, timers and slow groups in a pool.
 
     rclpy's MultiThreadedExecutor hands every message to a thread of its pool, and until that
     thread has begun, which needs the interpreter's lock, it finds and hands over the same message
@@ -45,7 +45,7 @@ class CameraExecutor(Executor):
         self._failures: SimpleQueue[BaseException] = SimpleQueue()
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
-        """Runs or hands over one callback.
+        """Runs one callback, or hands it to the pool.
 
         Raises:
             Exception: what a callback raised, this one or an earlier one beside.

@@ -112,7 +112,7 @@ class FrameAnswerer:
         self._visuals.publish(header, image, result)
 
     def _steady(self, stamp_s: float) -> float:
-        """The stamp for tracking; where time starts again, as in a bag, so do the identities.
+        """The stamp for tracking. Where time goes back, as in a restarted bag, tracking is reset.
 
         Stamps of drivers that take them from two clocks go back and forth a little.
         """

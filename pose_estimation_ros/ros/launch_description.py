@@ -1,4 +1,4 @@
-"""What the launch files share. Nothing here reaches for the network.
+"""The launch description shared by the launch files.
 
 The node gets the packaged Fast DDS profile for large images, unless the environment names one.
 """

@@ -11,12 +11,12 @@ _KINDS = 32
 
 
 def without_figures(text: str) -> str:
-    """A line without its digits, which change from one time to the next."""
+    """The line without digits, so that lines that differ in numbers only compare equal."""
     return "".join(letter for letter in text if not letter.isdigit())
 
 
 class Throttle:
-    """Lets every kind of line pass once in a while; lines that differ in figures are one kind.
+    """Limits how often a log line repeats; lines that differ in numbers only count as one.
 
     What arrives may make lines of ever new kinds, so beyond 32 of them at a time all wait.
     """
@@ -56,7 +56,7 @@ class _ToNode(logging.Handler):
 
 
 def forward_logs(logger: Any) -> None:
-    """Sends what the package logs to a node's logger, and only there."""
+    """Redirects the package's Python logging to a node's logger."""
     package = logging.getLogger("pose_estimation_ros")
     package.handlers = [_ToNode(logger)]
     package.setLevel(logging.INFO)

@@ -26,7 +26,7 @@ _PATIENCE_S = 0.5  # with the frame in work when the node ends
 
 
 class _Ending:
-    """What a signal does: while the models are loaded it breaks that off, later it ends spinning.
+    """Handles SIGINT and SIGTERM: interrupts loading the models, later ends spinning.
 
     A launch file's Ctrl-C arrives twice, so it must be harmless to repeat, which an exception
     thrown into the middle of the clean-up would not be: there is one at most.
@@ -38,7 +38,7 @@ class _Ending:
         self._woken, self._waker = socket.socketpair()
 
     def listen(self) -> None:
-        """Minds SIGINT and SIGTERM from now on.
+        """Installs the signal handlers.
 
         Another thread shuts rclpy down. A handler runs in the main thread, between any two of its
         steps: there it could wait for ever for a lock of rclpy that the same thread holds, and it
@@ -110,7 +110,7 @@ def _run(ending: _Ending) -> int:
 
 
 def _end_at_once() -> None:
-    """Ends the process, though a model still computes, loads or hangs.
+    """Exits without waiting for a model that is still computing, loading or hanging.
 
     Its thread cannot be stopped; where it came back into a Python that has gone, the process would
     be aborted.
@@ -121,7 +121,7 @@ def _end_at_once() -> None:
 
 
 def _spin(executor: CameraExecutor, node: PoseEstimationNode) -> None:
-    """Spins until shut down; a callback that fails is one line in the log, not the end."""
+    """Spins until shutdown; a callback that raises is logged and spinning continues."""
     while rclpy.ok():
         try:
             executor.spin()

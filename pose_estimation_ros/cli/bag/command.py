@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def repeatable(config: EngineConfig) -> EngineConfig:
-    """The same, without what depends on how fast this machine happens to be at the moment."""
+    """The configuration without settings that depend on the machine's speed at the moment."""
     runtime = "onnxruntime" if config.runtime == "auto" else config.runtime
     return replace(config, runtime=runtime, call_timeout_s=0.0)
 
@@ -78,7 +78,7 @@ def repeatable(config: EngineConfig) -> EngineConfig:
 def _one(
     bag: Path, out: Path, args: argparse.Namespace, config: EngineConfig, models: Models
 ) -> bool:
-    """Answers one bag; False where it was damaged, which is said."""
+    """Processes one bag; False if it was damaged, which is reported."""
     with BagReader(bag) as reader:
         job = BagJob(reader, args, config, models)
         with BagWriter(out, args.storage, args.force) as writer:

@@ -39,7 +39,7 @@ _COMPRESSED = "/compressed"
 
 @dataclass
 class _Topic:
-    """One image topic on its way through."""
+    """State of one image topic of the bag."""
 
     name: str
     kind: str
@@ -52,7 +52,7 @@ class _Topic:
 
 
 class BagJob:
-    """From one reader to one writer."""
+    """Estimates the poses of every image of a bag and writes them to another."""
 
     def __init__(
         self, reader: BagReader, args: argparse.Namespace, config: EngineConfig, models: Models
@@ -181,12 +181,12 @@ class BagJob:
             writer.write(name, COMPRESSED_IMAGE, message.stamp_ns, jpeg_image(header, drawn))
 
     def summary(self) -> str:
-        """What was done, in a line."""
+        """A one-line summary."""
         topics: Sequence[Any] = list(self._topics.values())
         places = ", ".join(f"{t.frames - t.unusable} on {t.poses}" for t in topics)
         return f"{self.answered} images answered ({places or 'none'})"
 
 
 def _namespace(topic: str) -> str:
-    """Where the camera of an image or camera_info topic has its topics."""
+    """The namespace that a camera's image and camera_info topics share."""
     return topic.removesuffix(_COMPRESSED).rpartition("/")[0]

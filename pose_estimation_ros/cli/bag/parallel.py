@@ -89,7 +89,7 @@ def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> in
 
 
 def _listen(process: subprocess.Popen[str], name: str) -> tuple[str, str]:
-    """What a process says on stdout and stderr until it ends; its progress is shown at once."""
+    """Collects a process's output until it ends, and shows its progress meanwhile."""
     assert process.stdout is not None and process.stderr is not None
     stdout, complaints = process.stdout, []
 

@@ -178,7 +178,7 @@ def _measure(
 
 
 def _counts(records: dict[str, list[FrameRecord]]) -> AnyArray:
-    """Persons by frame, as the pipeline sees them that sees the most."""
+    """Persons by frame, of the pipeline that finds the most."""
     counts = [np.array([len(row["poses"]) for row in rows]) for rows in records.values()]
     return max(counts, key=lambda of_one: int(of_one.sum()))
 
@@ -188,7 +188,7 @@ def _accuracy(
     records: Sequence[FrameRecord],
     sequence: VideoSequence | BagSequence,
 ) -> dict[str, Any]:
-    """COCO's figures and the project's own, over the labelled frames."""
+    """Accuracy over the labelled frames: COCO's AP and mean OKS."""
     listing, names, people = labels
     number = {name: index for index, name in enumerate(sequence.file_names)}
     frame_of = {

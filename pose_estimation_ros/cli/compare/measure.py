@@ -1,4 +1,4 @@
-"""Measures one pipeline in a process of its own, so that its memory is its own.
+"""Measures one pipeline; run as a process of its own, so that its memory can be told.
 
 python -m pose_estimation_ros.cli.compare.measure SOURCE --pipeline v3 --records FILE
 

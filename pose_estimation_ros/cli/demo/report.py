@@ -20,7 +20,14 @@ from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros.outputs.pose_array import poses_of
 
 STAGES = (
-    *("age_at_receipt", "queue", "decode", "detect", "pose", "track", "publish", "total"),
+    "age_at_receipt",
+    "queue",
+    "decode",
+    "detect",
+    "pose",
+    "track",
+    "publish",
+    "total",
     "age_at_publish",
 )
 _FOUND_SHARE = 0.9

@@ -42,7 +42,7 @@ PERSONS_FIGURES = ("recall", "false_per_image")
 
 
 class CocoRun:
-    """Predictions for the images, and what they are worth."""
+    """Predictions for the images of a COCO file, and their figures."""
 
     def __init__(
         self,

@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_3d(args: argparse.Namespace, listing: dict[str, Any]) -> int:
-    """Positions in space, in the annotated boxes; --boxes and --results play no part."""
+    """Evaluates 3D positions in the annotated boxes; --boxes and --results are ignored."""
     try:
         names = {row["id"]: row["file_name"] for row in listing["images"]}
     except (KeyError, TypeError) as error:

@@ -87,7 +87,7 @@ class VideoJob:
         return self._camera or not interruption.asked
 
     def summary(self) -> str:
-        """What was done, in a line."""
+        """A one-line summary."""
         latency = summarise(self._latencies_ms)
         text = f"{self.done} frames, {self._persons / max(self.done, 1):.2f} persons a frame"
         if self._records:

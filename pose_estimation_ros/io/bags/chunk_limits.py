@@ -1,4 +1,4 @@
-"""What a compressed chunk of a bag would unpack to, read off its head before it is unpacked.
+"""Limits on compressed chunks of a bag: their unpacked size, read before unpacking.
 
 A few kilobytes may claim, and unpack to, any amount of memory.
 """
@@ -21,7 +21,7 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 def check_chunk(head: bytes) -> None:
-    """Looks at the beginning of a chunk's content.
+    """Checks the size a chunk declares.
 
     Raises:
         ValueError: it unpacks to more than LARGEST_CHUNK.
@@ -50,7 +50,7 @@ def _zstd_size(data: bytes) -> int:
 
 
 def check_chunks(path: Path) -> None:
-    """Looks at every chunk of an MCAP file, without reading what they hold.
+    """Checks every chunk of an MCAP file without unpacking any.
 
     Raises:
         InputError: one unpacks to more than LARGEST_CHUNK.

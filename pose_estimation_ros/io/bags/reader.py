@@ -57,7 +57,7 @@ def _storage_files(bag: Path) -> list[Path]:
 
 
 class BagReader:
-    """One bag. `damage` says where reading had to stop, and is empty where it had not."""
+    """One bag. `damage` tells where reading had to stop; empty if it did not."""
 
     def __init__(self, path: Path) -> None:
         """Opens the bag.

@@ -97,7 +97,7 @@ class BagWriter:
             raise self._explained(error) from error
 
     def _remember_end(self) -> None:
-        """Where the file is whole up to, so that half a record can be cut off again."""
+        """The size up to which the file is valid, so that half a record can be cut off."""
         if self._storage == "mcap":
             self._end = self._writer.storage.bio.tell()
 

@@ -1,4 +1,4 @@
-"""cv_bridge, for the encodings that nothing else knows: absent, broken or whole."""
+"""Finds out whether cv_bridge works here: it may be missing, or crash Python."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def to_image(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
 
 
 def _through_cv_bridge(msg: ImageMessage) -> Image:
-    """For the encodings that only cv_bridge knows."""
+    """Converts an encoding that only cv_bridge may know."""
     known = ", ".join([*_ENCODINGS, *_PLANAR])
     hint = f"use one of {known}"
     bridge, why = cv_bridge()

@@ -6,5 +6,5 @@ _LONGEST = 40
 
 
 def quoted(text: str) -> str:
-    """What a message calls something, for one line of a log: quoted, escaped and not long."""
+    """Quotes text from a message for a log line: escaped, and cut to 40 characters."""
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")

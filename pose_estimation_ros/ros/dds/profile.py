@@ -1,4 +1,4 @@
-"""Fast DDS's room for large images, in this process and in the publishers' on this machine.
+"""The Fast DDS profile for large images: is it set here, and in the publishers' processes?
 
 Without a profile such as `config/fastdds_images.xml` at both ends most large images are lost. Of
 another process that is told by its environment: Fast DDS puts the machine and the process into
@@ -41,7 +41,7 @@ def is_configured(environment: Mapping[str, str], folder: Path | None = None) ->
 
 
 def defaults(environment: Mapping[str, str]) -> dict[str, str]:
-    """What to add to an environment so that it has a profile; nothing where the user chose."""
+    """The variables that set the packaged profile; none if the user has set one."""
     chosen = any(environment.get(name) for name in (*VARIABLES, _TRANSPORTS))
     return {} if chosen else packaged_profiles()
 
@@ -61,7 +61,7 @@ def _processes(gid: bytes) -> list[Path]:
 
 
 def without_profile(publishers: Iterable[Any], own_gid: Sequence[int]) -> list[str]:
-    """Those publishers (rclpy's TopicEndpointInfo), by node, that surely run without a profile.
+    """The publishers (rclpy's TopicEndpointInfo), by node, that certainly lack a profile.
 
     `own_gid` is the identifier of an endpoint of this process, which tells this machine's.
     """
@@ -78,7 +78,7 @@ def without_profile(publishers: Iterable[Any], own_gid: Sequence[int]) -> list[s
 
 
 def _has_profile(process: Path) -> bool:
-    """Of a process by its folder in /proc; True where it cannot be told."""
+    """Whether a process, given by its folder in /proc, has a profile; True if unknown."""
     try:
         entries = (process / "environ").read_bytes().split(b"\0")
         folder = (process / "cwd").readlink()
@@ -101,7 +101,7 @@ def own_gid(node: Any) -> Sequence[int]:
 
 
 def unprofiled(node: Any, publishers: Iterable[Any]) -> list[str]:
-    """Whoever lacks the profile: this process, and publishers as `without_profile` tells."""
+    """Names the processes that lack the profile: this one, and publishers on this machine."""
     from rclpy.utilities import get_rmw_implementation_identifier
 
     if "fastrtps" not in get_rmw_implementation_identifier():

@@ -1,4 +1,4 @@
-"""Shared memory of Fast DDS: what killed processes left of it, and whether there is enough.
+"""Fast DDS shared memory: segments left behind by killed processes, and the space there is.
 
 Every participant has a segment, 32 MB with the profile for large images, and holds a lock on the
 file beside it for as long as it lives. Nobody removes the segment of a process that was killed.
@@ -55,7 +55,7 @@ def own() -> list[Path]:
 
 
 def remove(segments: list[Path]) -> list[Path]:
-    """Removes abandoned segments and their locks; those that could not be, as another user's.
+    """Removes abandoned segments and their locks; returns those that could not be removed.
 
     Whoever still reads from one keeps it in memory until then.
     """

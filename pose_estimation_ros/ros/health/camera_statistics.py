@@ -1,4 +1,4 @@
-"""What is counted and measured of one camera."""
+"""Counters, rates and latencies of one camera."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TRACKS_WINDOW_S = 60.0
 
 
 class CameraStatistics:
-    """Counters since the start, measurements of the last frames. Thread-safe."""
+    """Counters since the start, and statistics of the last frames. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,7 +37,7 @@ class CameraStatistics:
         self.stamp_age_ms = 0.0  # of the last image: NaN for a zero stamp, negative for the future
 
     def start(self) -> None:
-        """Silence counts from now on."""
+        """Restarts the clocks that tell how long nothing has come."""
         self.last_image_s = self.last_answer_s = self.last_person_s = time.monotonic()
 
     def received_one(self) -> int:
@@ -62,7 +62,7 @@ class CameraStatistics:
             return self._drops.total()
 
     def answered_one(self, result: PoseResult, times: dict[str, float]) -> None:
-        """Takes in an answer and its times in milliseconds."""
+        """Counts an answered image, with its times by stage in ms."""
         with self._lock:
             self.answered += 1
             self.last_answer_s = time.monotonic()

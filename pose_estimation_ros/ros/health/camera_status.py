@@ -13,7 +13,7 @@ from pose_estimation_ros.ros.logs import without_figures
 
 
 class CameraStatusReporter:
-    """A new reason for missing poses is one line in the log, and so is its end."""
+    """Builds the status, and logs each new reason for missing poses once, and its end."""
 
     def __init__(self, node: Node, camera: str) -> None:
         self._node, self._name = node, camera or "camera"

@@ -1,4 +1,4 @@
-"""What the nodes that run at present say of themselves, heard from outside."""
+"""Collects the diagnostics of the nodes that are running, for the doctor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Heard:
 
 
 def listen() -> Heard:
-    """What the nodes say and what their image topics look like; takes 2 to 12 s.
+    """Listens to /diagnostics for 2 to 12 s.
 
     Waits the longer where a publisher has been discovered and none of ours has spoken yet, as
     discovery and the first message take their time on a loaded machine.

@@ -42,7 +42,7 @@ class ImageLoss:
         return min(images / announced, 1.0) if announced >= _MIN_ANNOUNCED else float("nan")
 
     def many_lost(self) -> bool:
-        """Whether so many get lost that somebody should look into it."""
+        """Whether enough images get lost to warn about it."""
         share = self.arrived_share
         self._many_lost = share < (_ENOUGH if self._many_lost else _TOO_FEW)
         return self._many_lost

@@ -1,4 +1,4 @@
-"""The process's memory against its budget, and what is given up to stay within it."""
+"""Memory budget: what the node gives up when it uses too much memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PATIENCE_S = 3.0  # from one step to the next, so that its effect shows
 
 
 class MemoryBudget:
-    """Looks at the memory now and then; over the budget it gives up one thing after another.
+    """Checks the process's memory; over the budget it frees one thing after another.
 
     First what the C library holds back, then cached poses, then the workers but one. Nothing is
     taken back before the models are loaded anew.
@@ -50,7 +50,9 @@ class MemoryBudget:
             self._next_step_s = self._clock() + _PATIENCE_S
             _log.warning(
                 "memory %.0f MB is over max_memory_mb %.0f: %s",
-                *(memory_mb, limit_mb, self._given_up[-1]),
+                memory_mb,
+                limit_mb,
+                self._given_up[-1],
             )
         text = f"memory {memory_mb:.0f} MB is over {limit_mb:.0f} MB"
         shed = self._shed_text() or "nothing to give up"

@@ -1,4 +1,4 @@
-"""What the process itself uses: memory, CPU, threads, files, and the GPU where one answers."""
+"""Diagnostics of the process: memory, CPU, threads, files, GPU, and the active models."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ProcessMonitor:
         return report.status("running")
 
     def _worker_use(self, models: Models) -> float:
-        """How much of the workers' time since the last look went into poses, in percent."""
+        """Share of the workers' time spent on poses since the last call, in percent."""
         (then_s, busy_then_s), now_s = self._worked, time.monotonic()
         busy_s = models.workers.busy_s
         self._worked = (now_s, busy_s)

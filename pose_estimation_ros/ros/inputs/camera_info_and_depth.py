@@ -1,4 +1,4 @@
-"""What comes beside a camera's images: its intrinsics and its depth images."""
+"""A camera's intrinsics and depth images, as they belong to its colour images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OLD_DEPTH_S = 0.2
 
 
 class CameraInfoAndDepth:
-    """Keeps the last of each and gives what belongs to an image; `warn` takes what is wrong."""
+    """Keeps the newest CameraInfo and depth image; problems go to `warn`."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn
@@ -25,7 +25,7 @@ class CameraInfoAndDepth:
         self._depth: ImageMessage | None = None
 
     def take_camera_info(self, message: CameraInfoMessage) -> None:
-        """Intrinsics that cannot be right are as good as none."""
+        """Keeps the intrinsics; invalid ones are dropped with a warning."""
         try:
             self._model, self._model_size = to_camera(message), (message.width, message.height)
         except InputError as error:
@@ -33,7 +33,7 @@ class CameraInfoAndDepth:
             self._warn(f"{error}; until then there are no positions")
 
     def take_depth(self, message: ImageMessage) -> None:
-        """Converted only for the images that are answered."""
+        """Keeps the message; it is converted only for images that are answered."""
         self._depth = message
 
     def model_for(self, image: Image, topic: str) -> CameraModel | None:

@@ -1,4 +1,4 @@
-"""Results in the messages of others: vision_msgs and foxglove_msgs, imported where asked for."""
+"""Results as vision_msgs and foxglove_msgs, which are imported only if they are asked for."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pose_estimation_ros.msg import Keypoint, PersonPose, PoseArray
 
 
 class PoseArrayBuilder:
-    """Builds the PoseArrays of one camera, from message objects that it uses again and again.
+    """Builds the PoseArrays of one camera, reusing its message objects.
 
     A message is valid until the next call of `build`.
     """
@@ -60,7 +60,10 @@ class PoseArrayBuilder:
             box.x_offset, box.y_offset = x1, y1
             box.width, box.height = x2 - x1, y2 - y1
             for keypoint, (x, y), score, (px, py, pz) in zip(
-                *(person.keypoints, xy[index], joint_scores[index], positions[index]),
+                person.keypoints,
+                xy[index],
+                joint_scores[index],
+                positions[index],
                 strict=True,
             ):
                 keypoint.x, keypoint.y, keypoint.score = x, y, min(max(score, 0.0), 1.0)

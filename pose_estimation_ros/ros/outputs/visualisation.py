@@ -1,4 +1,4 @@
-"""Pictures of the poses, in 2D and 3D: made only while somebody listens."""
+"""Annotated images and 3D markers, made only while somebody subscribes to them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _JPEG_QUALITY = 80
 
 
 class Visuals:
-    """The publishers of one camera's pictures.
+    """Publishers of one camera's annotated images, markers, and other packages' messages.
 
     Those in the messages of other packages are published where the settings ask for them. One
     whose package is not installed is left out, with one line in the log; `missing` says which,
@@ -63,7 +63,7 @@ class Visuals:
         self._foreign.append((maker, self._open(maker.kind, kind.topic)))
 
     def publish(self, header: Header, image: Image, result: PoseResult) -> None:
-        """Makes what is listened to, and nothing else."""
+        """Publishes on every topic that has subscribers."""
         raw, jpeg = _listened_to(self._raw), _listened_to(self._jpeg)
         if raw or jpeg:
             pixels = annotated(image, result)

@@ -25,15 +25,16 @@ from pose_estimation_ros.cli._options import (
 )
 from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
-from pose_estimation_ros.evaluation.coco import (
+from pose_estimation_ros.evaluation.coco_annotations import read_annotations
+from pose_estimation_ros.evaluation.coco_metrics import (
     Predictions,
     cases_of,
     coco_figures,
     coco_results,
     pose_figures,
 )
-from pose_estimation_ros.evaluation.coco_files import read_annotations
-from pose_estimation_ros.evaluation.comparison import USE_CASES, Advice, Need, advise, figures_of
+from pose_estimation_ros.evaluation.pipeline_figures import figures_of
+from pose_estimation_ros.evaluation.recommendation import USE_CASES, Advice, Need, advise
 from pose_estimation_ros.evaluation.report.comparison import REPORT_FILES, write_report
 from pose_estimation_ros.evaluation.report.html import rows_of
 from pose_estimation_ros.io.output_check import check_outputs

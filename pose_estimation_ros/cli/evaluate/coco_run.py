@@ -22,7 +22,7 @@ from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import InputError, ModelError
 from pose_estimation_ros.evaluation.accuracy import Person
-from pose_estimation_ros.evaluation.coco import (
+from pose_estimation_ros.evaluation.coco_metrics import (
     Case,
     Predictions,
     case_of,

@@ -12,7 +12,7 @@ import numpy as np
 
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.drawing import draw_poses
-from pose_estimation_ros.evaluation.comparison import Advice
+from pose_estimation_ros.evaluation.recommendation import Advice
 from pose_estimation_ros.evaluation.report.html import page
 from pose_estimation_ros.io.atomic_file import atomic_write
 from pose_estimation_ros.io.pose_records import FrameRecord, from_json

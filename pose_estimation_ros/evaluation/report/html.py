@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 
 from pose_estimation_ros.engine.arrays import ByteArray
-from pose_estimation_ros.evaluation.comparison import Advice
+from pose_estimation_ros.evaluation.recommendation import Advice
 from pose_estimation_ros.evaluation.report import svg as report_svg
 
 _STYLE = """

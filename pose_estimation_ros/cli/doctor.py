@@ -45,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     checks: tuple[Callable[[], list[Finding]], ...] = (
-        *(_machine, _libraries, _runtimes, _gpu, _models, _middleware, _cv_bridge),
+        _machine,
+        _libraries,
+        _runtimes,
+        _gpu,
+        _models,
+        _middleware,
+        _cv_bridge,
         _running_nodes,
     )
     if args.clean:
@@ -168,7 +174,9 @@ def _middleware() -> list[Finding]:
     found, why = _import("pose_estimation_ros.msg")
     text = "built" if found else f"not importable ({why}): build the package and source its setup"
     findings.append(Finding("messages", _OK if found else _FAIL, text))
-    return [*findings, *([_dds_profile(), _shared_memory()] if "fastrtps" in rmw else [])]
+    if "fastrtps" in rmw:
+        findings += [_dds_profile(), _shared_memory()]
+    return findings
 
 
 def _export() -> str:

@@ -60,7 +60,8 @@ class PoseEstimationNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # A steady clock: with simulated time paused, diagnostics still tell what is going on.
         self.create_timer(
-            *(_DIAGNOSTICS_S, self._publish_diagnostics),
+            _DIAGNOSTICS_S,
+            self._publish_diagnostics,
             callback_group=MutuallyExclusiveCallbackGroup(),
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )

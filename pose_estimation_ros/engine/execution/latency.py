@@ -27,7 +27,8 @@ def summarise(values: list[float]) -> Summary:
     """Statistics of the finite ones of these values."""
     finite = np.array([value for value in values if np.isfinite(value)])
     if len(finite) == 0:
-        return Summary(0, *[float("nan")] * 5)
+        nan = float("nan")
+        return Summary(0, nan, nan, nan, nan, nan)
     p50, p95, p99 = np.percentile(finite, [50, 95, 99])
     return Summary(
         count=len(finite),

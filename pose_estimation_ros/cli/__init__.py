@@ -1,1 +1,1 @@
-"""The command line `pose_estimation`: one module or folder a command."""
+"""The `pose_estimation` command line: one module or folder per command."""

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Interruption:
-    """As a context: the first Ctrl-C (or SIGTERM) only sets `asked`; a second one interrupts."""
+    """Context in which the first Ctrl-C or SIGTERM sets `asked`; a second one interrupts."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -20,7 +20,7 @@ class Interruption:
         self.asked = True
 
     def check(self) -> None:
-        """Raises KeyboardInterrupt once it is asked for."""
+        """Raises KeyboardInterrupt if Ctrl-C was pressed."""
         if self.asked:
             raise KeyboardInterrupt
 

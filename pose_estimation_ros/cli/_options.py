@@ -1,4 +1,4 @@
-"""Options that several commands share, and the engine they ask for."""
+"""Options shared by several commands, and the engine built from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OFFERED = [setting for setting in settings_of(Settings) if setting.flag]
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """A flag for every setting that is offered on the command line."""
+    """Adds a flag for every setting that the command line offers."""
     group = parser.add_argument_group("pipeline and models")
     for setting in _OFFERED:
         _add_flag(group, setting)
@@ -52,7 +52,7 @@ def _add_flag(group: Any, setting: Setting) -> None:
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The settings, by name, that are given and are not the default."""
+    """Returns the settings, by name, that differ from their defaults."""
     values = {setting.name: getattr(args, setting.name) for setting in _OFFERED}
     return {
         setting.name: values[setting.name]
@@ -62,10 +62,10 @@ def given_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_settings(args: argparse.Namespace) -> Settings:
-    """The settings asked for.
+    """Validates the flags and returns them as settings.
 
     Raises:
-        ConfigError: a value is out of range, or none of those allowed.
+        ConfigError: a value is out of range or not an allowed choice.
         ModelError: a named model does not exist.
     """
     for setting in _OFFERED:
@@ -82,17 +82,17 @@ def read_settings(args: argparse.Namespace) -> Settings:
 
 
 def engine_config(args: argparse.Namespace) -> EngineConfig:
-    """The models and threads asked for; raises as `read_settings`."""
+    """Returns the settings for models and threads. Raises like `read_settings`."""
     return read_settings(args).engine
 
 
 def engine_options(args: argparse.Namespace) -> PipelineOptions:
-    """The thresholds and filters asked for; raises as `read_settings`."""
+    """Returns the thresholds and filters. Raises like `read_settings`."""
     return read_settings(args).pipeline
 
 
 def engine_flags(args: argparse.Namespace, **changes: object) -> list[str]:
-    """The options of add_engine_arguments as words of a command line, with some changed."""
+    """Turns the engine options back into command-line flags, with `changes` applied."""
     values = {**vars(args), **changes}
     flags: list[str] = []
     for setting in _OFFERED:
@@ -109,7 +109,7 @@ def engine_flags(args: argparse.Namespace, **changes: object) -> list[str]:
 
 
 def build_engine(args: argparse.Namespace) -> tuple[Models, Pipeline]:
-    """The models, loaded, and a pipeline over them; raises as `read_settings`."""
+    """Loads the models and builds a pipeline on them. Raises like `read_settings`."""
     settings = read_settings(args)
     models = build_models(settings.engine)
     models.load()
@@ -124,26 +124,28 @@ def model_files(settings: Settings) -> list[Path]:
 
 
 def check_count(name: str, value: int | float | None) -> None:
-    """Refuses the value of an option below 0.
+    """Checks that the value of an option is not negative.
 
     Raises:
-        ConfigError: it is below 0.
+        ConfigError: it is negative.
     """
-    if value is not None and not value >= 0:  # nor NaN
+    if value is not None and not value >= 0:  # also catches NaN
         raise ConfigError(f"--{name.replace('_', '-')}: {value:g} is below 0")
 
 
 def make_folder(folder: Path) -> None:
-    """Makes the folder that a command writes to, where it is not there yet."""
+    """Creates a command's output folder if it does not exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder '{folder}': {error.strerror}") from error
+        raise InputError(f"cannot create the folder '{folder}': {error.strerror}") from error
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Width and height in px of a text such as 640x480."""
+    """Parses a size such as 640x480 into width and height in px."""
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"'{text}' is no size: write it like 640x480")
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a size: expected something like 640x480"
+        )
     return int(width), int(height)

@@ -1,4 +1,4 @@
-"""One line of progress on a terminal, a few lines in a log."""
+"""Progress display: one line on a terminal, a line every few seconds in a log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class Progress:
-    """Shows how far a job is, how fast it goes and how long it takes still."""
+    """Shows how much is done, the rate and the time left."""
 
     def __init__(self, what: str, total: int | None) -> None:
         self._what, self._total = what, total
@@ -17,7 +17,7 @@ class Progress:
         self._shown_s = self._started
 
     def show(self, done: int, note: str = "") -> None:
-        """`done` of the total are done; shown now and then only."""
+        """Reports that `done` items are finished; printed at intervals."""
         now = time.monotonic()
         if now - self._shown_s < self._every_s and done != self._total:
             return

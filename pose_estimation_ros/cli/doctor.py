@@ -1,4 +1,4 @@
-"""`pose_estimation doctor`: what this machine has, what is missing, and what to do about it."""
+"""`pose_estimation doctor`: checks this machine and says how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ def _machine() -> list[Finding]:
 
 
 def _import(module: str) -> tuple[str | None, str]:
-    """The version of a module, or None and why it cannot be imported."""
+    """Returns a module's version, or None and the reason why it cannot be imported."""
     try:
         found = importlib.import_module(module)
-    except Exception as error:  # a broken binary module may raise anything
+    except Exception as error:  # a broken extension module may raise anything
         return None, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
     return str(getattr(found, "__version__", "present")), ""
 
@@ -120,7 +120,9 @@ def _runtimes() -> list[Finding]:
         ("torch", "torch", ".pt and .pth models"),
     ):
         package = module.replace("_", "-")
-        there = importlib.util.find_spec(module) is not None  # not imported: that takes seconds
+        there = (
+            importlib.util.find_spec(module) is not None
+        )  # not imported, which would take seconds
         text = (
             "installed" if there else f"not installed; optional, for {what}: pip install {package}"
         )
@@ -228,12 +230,12 @@ def _cv_bridge() -> list[Finding]:
 
 
 def _running_nodes() -> list[Finding]:
-    """What the nodes that run at present say of themselves, and what their topics look like."""
+    """Reports the status of running nodes, and image topics without a DDS profile."""
     try:
         from pose_estimation_ros.ros.health.diagnostics_listener import listen
         from pose_estimation_ros.ros.health.status_report import OK
     except ImportError:
-        return []  # said by the checks above
+        return []  # reported by the checks above
     heard = listen()
     if not heard.statuses:
         domain = os.environ.get("ROS_DOMAIN_ID", "0")

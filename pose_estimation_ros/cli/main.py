@@ -1,4 +1,4 @@
-"""The command line `pose_estimation`."""
+"""Human poses with ROS 2, or without: one command per task."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from pose_estimation_ros.resources import version
 
 
 class Command(Protocol):
-    """What the module of a command offers."""
+    """Interface of a command's module."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Adds its arguments."""
+        """Adds the command's arguments."""
         ...
 
     def run(self, args: argparse.Namespace) -> int:
-        """Does the work; the exit code."""
+        """Runs the command; returns the exit code."""
         ...
 
 
-# Name -> its module in this folder, and what it does. Only the one that is called is imported.
+# Name -> (module, help). Only the module of the command in use is imported.
 COMMANDS = {
     "demo": ("demo.command", "run the node on a moving scene or a video and show what comes out"),
     "video": ("video.command", "estimate the poses in a video, images, a camera or a stream"),
@@ -39,15 +39,17 @@ COMMANDS = {
     "doctor": ("doctor", "check this machine: middleware, runtimes, models"),
 }
 _INTERRUPTED = 130
-_FULL = "the disk is full: free some space, or write elsewhere"
+_FULL = "the disk is full: free some space, or write to another disk"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; the exit code is 0 only on success."""
+    """Runs one command; returns 0 only on success."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="pose_estimation", description=__doc__)
     parser.add_argument("--version", action="version", version=version())
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="also log informational messages"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     chosen = next((word for word in argv if not word.startswith("-")), "")
     for name, (module, what) in COMMANDS.items():
@@ -61,19 +63,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
         code = int(args.run(args))
-        sys.stdout.flush()  # a full disk is told of here rather than when Python ends
+        sys.stdout.flush()  # report a full disk here rather than at interpreter exit
         return code
     except PoseEstimationError as error:
         print(f"pose_estimation {args.command}: error: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader of our output went away, as with `| head`
+    except BrokenPipeError:  # the reader of stdout is gone, as with `| head`
         sys.stderr.close()
         return 1
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            _leave_output()
+            _discard_stdout()
             said = _FULL
-        elif error.filename is not None:  # of a file that the user named, or the system lacks
+        elif error.filename is not None:  # a file that the user named or that is missing
             said = f"'{error.filename}': {error.strerror}"
         else:
             raise
@@ -84,11 +86,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
 
 
-def _leave_output() -> None:
+def _discard_stdout() -> None:
     """Redirects stdout to /dev/null, so that Python does not fail again when it flushes."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`pose_estimation models`: what there is, getting it, checking it, converting it."""
+"""`pose_estimation models`: lists, fetches, verifies and converts models."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from pose_estimation_ros.model_zoo.manifest import ModelEntry, packaged_manifest
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="every known model")
+    listing = actions.add_parser("list", help="list every known model")
     listing.add_argument("--json", action="store_true", help="print JSON")
-    info = actions.add_parser("info", help="everything about a model, or a model file")
+    info = actions.add_parser("info", help="show all details of a model or model file")
     info.add_argument("model", metavar="MODEL", help="a name as `list` gives it, or a file")
     fetching = actions.add_parser("fetch", help="download models")
     fetching.add_argument("names", nargs="+", metavar="NAME")
-    fetching.add_argument("--force", action="store_true", help="also where the file is there")
-    verifying = actions.add_parser("verify", help="compare the files with their checksums")
-    verifying.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
-    converting = actions.add_parser("convert", help="make .onnx and .tflite of .pt and .pth files")
+    fetching.add_argument("--force", action="store_true", help="download even if the file exists")
+    verifying = actions.add_parser("verify", help="compare files with their checksums")
+    verifying.add_argument(
+        "names", nargs="*", metavar="NAME", help="default: all that are present"
+    )
+    converting = actions.add_parser(
+        "convert", help="convert .pt and .pth files to .onnx and .tflite"
+    )
     converting.add_argument(
         "files",
         nargs="*",
@@ -33,18 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="checkpoints or folders of them; default: this folder, models/ and the user's",
     )
     converting.add_argument(
-        "--to", metavar="FORMATS", default="", help="onnx, tflite or both, with a comma"
+        "--to", metavar="FORMATS", default="", help="onnx, tflite or both, comma-separated"
     )
     converting.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="default: beside the source"
+        "--out", type=Path, metavar="FOLDER", help="default: next to the source"
     )
     converting.add_argument(
         "--int8",
         type=Path,
         metavar="IMAGES",
-        help="quantise as well, calibrated with the images of this folder",
+        help="also quantise to int8, calibrated with the images in this folder",
     )
-    converting.add_argument("--force", action="store_true", help="also what is converted already")
+    converting.add_argument(
+        "--force", action="store_true", help="convert again even if up to date"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -106,7 +112,7 @@ def _info(args: argparse.Namespace) -> int:
     entry = packaged_manifest().find(args.model)
     path = Path(args.model).expanduser() if entry is None else entry.path
     if entry is None and not path.is_file():
-        _entry(args.model)  # says what is known
+        _entry(args.model)  # raises, listing the known models
     if entry is not None:
         for key, value in _row(entry).items():
             if value not in ("", 0):

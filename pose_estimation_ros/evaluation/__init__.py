@@ -1,1 +1,1 @@
-"""Accuracy figures on annotated data, and comparison of the pipelines."""
+"""Accuracy on annotated data, and comparison of the pipelines."""

@@ -55,7 +55,7 @@ class Person:
 
 
 def read_coco(listing: dict[str, Any]) -> list[Person]:
-    """People of a parsed COCO keypoint file.
+    """Reads the people of a parsed COCO keypoint file.
 
     Raises:
         ValueError: an annotation names an image that the file does not list.
@@ -83,7 +83,7 @@ def mean_oks(predicted: Sequence[Array], people: Sequence[Person]) -> float:
     The area of a person is ``AREA_OF_BOX`` of its box. Callers pass the people that count.
 
     Raises:
-        ValueError: the numbers differ, or nobody is given.
+        ValueError: the numbers differ, or there are no people.
     """
     if len(predicted) != len(people) or not people:
         raise ValueError(f"{len(predicted)} predictions for {len(people)} people")
@@ -110,9 +110,9 @@ class DetectionAccuracy:
     Attributes:
         recall: share of the counted people that were found.
         precision: share of the detections that match an annotated person.
-        false_per_image: detections an image that match nobody.
+        false_per_image: detections per image that match no person.
         counted: people that count for the recall.
-        images: images that were looked at.
+        images: number of images.
     """
 
     recall: float
@@ -159,7 +159,7 @@ def match_image(
 def detection_accuracy(
     images: Iterable[tuple[Array, Array, Sequence[Person]]], iou: float = 0.5
 ) -> DetectionAccuracy:
-    """Recall over the counted people, precision, and false positives an image.
+    """Computes recall of the counted people, precision, and false positives per image.
 
     Args:
         images: for each image its boxes (n, 4) xyxy px, scores (n,) and everybody annotated.
@@ -186,7 +186,7 @@ def detection_accuracy(
 def detection_ap(
     images: Iterable[tuple[Array, Array, Sequence[Person]]], iou: float = 0.5
 ) -> float:
-    """Average precision over all annotated people that are no crowd, 101 recall points."""
+    """Computes average precision at 101 recall points, over all annotated people except crowds."""
     scores_all, false_all, total = [], [], 0
     for boxes, scores, people in images:
         _, false = match_image(boxes, scores, people, iou)

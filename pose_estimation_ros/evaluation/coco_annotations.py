@@ -1,4 +1,4 @@
-"""Reads COCO's files, with errors that name what is wrong with them."""
+"""Reads COCO annotation and result files, with specific errors."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pose_estimation_ros.evaluation.accuracy import Person, read_coco
 
 
 def read_json(path: Path, kind: type) -> Any:
-    """A JSON file whose content is of that kind.
+    """Reads a JSON file and checks the type of its content.
 
     Raises:
-        InputError: it is missing or is no such file.
+        InputError: it is missing, not JSON, or of another type.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise InputError(f"'{path}' is no JSON file: {error}") from error
+        raise InputError(f"'{path}' is not a JSON file: {error}") from error
     if not isinstance(content, kind):
         expected = "COCO annotations" if kind is dict else "a list of COCO results"
         raise InputError(f"'{path}' holds a {type(content).__name__}: expected {expected}")
@@ -29,6 +29,11 @@ def read_json(path: Path, kind: type) -> Any:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Writes a text file, and its folder if needed.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -37,10 +42,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_annotations(path: Path) -> tuple[dict[str, Any], dict[int, str], list[Person]]:
-    """A COCO keypoint file: all of it, its images' names by number, and everybody annotated.
+    """Reads a COCO keypoint file.
+
+    Returns:
+        The parsed file, the image file names by id, and all annotated people.
 
     Raises:
-        InputError: it is missing or is no such file.
+        InputError: it is missing or not a COCO keypoint file.
     """
     listing = read_json(path, dict)
     try:
@@ -49,6 +57,6 @@ def read_annotations(path: Path) -> tuple[dict[str, Any], dict[int, str], list[P
     except (KeyError, TypeError, ValueError) as error:
         what = f"no '{error.args[0]}'" if isinstance(error, KeyError) else str(error)
         raise InputError(
-            f"'{path}' is no COCO keypoint file ({what}): expected images with file_name, and "
+            f"'{path}' is not a COCO keypoint file ({what}): expected images with file_name, and "
             "annotations with bbox and keypoints"
         ) from error

@@ -1,4 +1,4 @@
-"""What `evaluate` measures: predictions against a COCO keypoint file."""
+"""Metrics of `evaluate`: OKS, PCK, detection and COCO figures of predictions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ _PERSON_CATEGORY = 1
 
 @dataclass(frozen=True)
 class Predictions:
-    """For one image: boxes (n, 4) xyxy px, scores (n,), joints (n, 17, 3) x, y px and score."""
+    """Predictions for one image.
+
+    Boxes (n, 4) xyxy px, scores (n,), joints (n, 17, 3) x, y px and score.
+    """
 
     boxes: AnyArray
     scores: AnyArray
@@ -44,7 +47,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Case:
-    """A counted person, what was predicted for it (17, 3), None where it was missed, its OKS."""
+    """A counted person, its predicted joints (17, 3), None if missed, and its OKS."""
 
     person: Person
     joints: AnyArray | None
@@ -52,7 +55,7 @@ class Case:
 
 
 def match(predictions: Predictions, people: Sequence[Person]) -> list[int]:
-    """For each person the prediction's index, -1 without one; best score first, by the boxes."""
+    """Matches predictions to people by box, best score first; an index or -1 per person."""
     found = [-1] * len(people)
     if not people:
         return found
@@ -68,7 +71,7 @@ def match(predictions: Predictions, people: Sequence[Person]) -> list[int]:
 
 
 def cases_of(predictions: Mapping[int, Predictions], people: Sequence[Person]) -> list[Case]:
-    """Every person that counts, with its prediction."""
+    """Pairs every counted person with its prediction."""
     by_image: dict[int, list[Person]] = {}
     for person in people:
         by_image.setdefault(person.image_id, []).append(person)
@@ -82,7 +85,7 @@ def cases_of(predictions: Mapping[int, Predictions], people: Sequence[Person]) -
 
 
 def case_of(person: Person, joints: AnyArray | None) -> Case:
-    """A person with its prediction (17, 3) and their similarity by the project's measure."""
+    """Pairs a person with its prediction (17, 3) and computes the OKS."""
     if joints is None:
         return Case(person, None, 0.0)
     area = AREA_OF_BOX * person.box_area_px
@@ -91,7 +94,7 @@ def case_of(person: Person, joints: AnyArray | None) -> Case:
 
 
 def pose_figures(cases: Sequence[Case]) -> dict[str, Any]:
-    """Mean OKS, PCK and both per joint; joints of a missed person count as wrong."""
+    """Computes mean OKS and PCK, also per joint; joints of missed persons count as wrong."""
     truth = np.stack([case.person.joints for case in cases])
     missed = np.full((17, 3), np.inf)
     joints = np.stack([missed if case.joints is None else case.joints for case in cases])
@@ -130,7 +133,7 @@ def detection_figures(
     image_ids: Sequence[int],
     threshold: float,
 ) -> dict[str, Any]:
-    """AP of the boxes with their scores, and recall and false positives above the threshold."""
+    """Computes AP of the boxes, and recall and false positives above the threshold."""
     none = np.zeros((0, 4)), np.zeros(0)
     by_image: dict[int, list[Person]] = {image_id: [] for image_id in image_ids}
     for person in people:
@@ -150,7 +153,7 @@ def detection_figures(
 
 
 def coco_results(image_id: int, predictions: Predictions) -> list[dict[str, Any]]:
-    """An image's predictions as COCO results."""
+    """Converts an image's predictions to COCO results."""
     rows = []
     for box, score, joints in zip(
         predictions.boxes, predictions.scores, predictions.joints, strict=True
@@ -171,7 +174,7 @@ def coco_results(image_id: int, predictions: Predictions) -> list[dict[str, Any]
 def coco_figures(
     listing: dict[str, Any], image_ids: Sequence[int], results: list[dict[str, Any]]
 ) -> dict[str, float] | None:
-    """COCO's AP and AR over these images; None where pycocotools is not installed."""
+    """Computes COCO AP and AR over these images; None if pycocotools is not installed."""
     chosen = set(image_ids)
     part = {
         **listing,
@@ -183,7 +186,7 @@ def coco_figures(
         path = Path(scratch) / "annotations.json"
         path.write_text(json.dumps(part))
         try:
-            with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports to stdout
+            with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints to stdout
                 return coco_keypoint_ap(path, results)
         except ImportError:
             return None

@@ -22,7 +22,7 @@ from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import InputError
 
 _CLOSE_MM = 150.0
-_FEWEST = 3  # joints that an alignment needs
+_MIN_JOINTS = 3  # an alignment needs this many joints
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Truth:
 
 
 def has_3d(listing: dict[str, Any]) -> bool:
-    """Whether the annotations hold joints in space."""
+    """Tells whether the annotations hold 3D joints."""
     return any("keypoints_cam" in row for row in listing.get("annotations", []))
 
 
 def read_truth(listing: dict[str, Any]) -> tuple[tuple[str, ...], list[Truth]]:
-    """The joints' names and everybody annotated.
+    """Reads the joint names and the annotated people.
 
     Raises:
-        InputError: the file lacks what such files hold.
+        InputError: fields are missing or malformed.
     """
     try:
         names = tuple(listing.get("categories", [{}])[0].get("keypoints", ())) or COCO17.joints
@@ -64,7 +64,7 @@ def read_truth(listing: dict[str, Any]) -> tuple[tuple[str, ...], list[Truth]]:
 
 
 def camera_of(row: dict[str, Any]) -> CameraModel:
-    """The intrinsics of an image's entry: `intrinsic` (fx, fy, cx, cy) or `cam_param`.
+    """Reads the intrinsics of an image's entry: `intrinsic` (fx, fy, cx, cy) or `cam_param`.
 
     Raises:
         InputError: it has none.
@@ -83,7 +83,7 @@ def camera_of(row: dict[str, Any]) -> CameraModel:
 
 
 def align(points: AnyArray, target: AnyArray) -> AnyArray:
-    """Points (k, 3) moved, turned and scaled onto their targets (k, 3), least squares."""
+    """Aligns points (k, 3) to targets (k, 3) by a least-squares similarity transform."""
     centre, goal = points.mean(axis=0), target.mean(axis=0)
     a, b = points - centre, target - goal
     u, sizes, vt = np.linalg.svd(a.T @ b)
@@ -95,10 +95,10 @@ def align(points: AnyArray, target: AnyArray) -> AnyArray:
 def errors_mm(
     estimate: AnyArray, truth: AnyArray, counted: AnyArray, roots: Sequence[int]
 ) -> tuple[AnyArray, AnyArray]:
-    """Distances (k,) after the roots coincide, and after alignment; NaN where none counts."""
+    """Computes errors (k,) after root alignment, and after full alignment; NaN if not counted."""
     valid = counted & np.isfinite(estimate).all(axis=1)
     plain, aligned = np.full(len(truth), np.nan), np.full(len(truth), np.nan)
-    if valid.sum() < _FEWEST:
+    if valid.sum() < _MIN_JOINTS:
         return plain, aligned
     anchors = [root for root in roots if valid[root]] or np.flatnonzero(valid).tolist()
     moved = estimate - estimate[anchors].mean(axis=0) + truth[anchors].mean(axis=0)
@@ -115,18 +115,18 @@ def evaluate_3d(
     image: Callable[[int], ByteArray],
     show: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
-    """MPJPE, PA-MPJPE and 3DPCK of the pose model in the annotated boxes, and per joint.
+    """Computes MPJPE, PA-MPJPE and 3DPCK of the pose model in the annotated boxes.
 
-    `show` is told how many images are done.
+    `show` is called with the number of images done.
 
     Raises:
-        InputError: the file lacks what such files hold, or shares no joints with the model.
+        InputError: fields are missing, or the data shares too few joints with the model.
     """
     names, people = read_truth(listing)
     rows = {row["id"]: row for row in listing["images"]}
     skeleton = models.pose.load().skeleton
     common = [name for name in skeleton.joints if name in names]
-    if len(common) < _FEWEST:
+    if len(common) < _MIN_JOINTS:
         raise InputError(
             f"the data and the pose model ({skeleton.name}) share {len(common)} joints by name: "
             "use a model with the data's skeleton"
@@ -157,15 +157,15 @@ def _roots(skeleton: Skeleton) -> list[str]:
 
 
 def figures_3d(plain: AnyArray, aligned: AnyArray, joints: Sequence[str]) -> dict[str, Any]:
-    """Means over the errors (persons, joints) in mm.
+    """Averages the errors (persons, joints) in mm.
 
     Raises:
-        InputError: none is known, as of a model without depth.
+        InputError: no error is known, for instance because the model has no depth.
     """
     known = np.isfinite(plain)
     if not known.any():
         raise InputError(
-            "no joint has a position in space: the pose model estimates no depth, or nobody is "
+            "no joint has a 3D position: the pose model estimates no depth, or nobody is "
             "annotated in these images"
         )
     per_joint = {
@@ -187,7 +187,7 @@ def figures_3d(plain: AnyArray, aligned: AnyArray, joints: Sequence[str]) -> dic
 
 
 def table_3d(figures: dict[str, Any]) -> str:
-    """The figures for people."""
+    """Formats the figures as text."""
     lines = [f"{figures['people']} persons in annotated boxes, roots aligned", ""]
     lines += [f"{'MPJPE':<30}{figures['mpjpe_mm']:>8.1f} mm"]
     lines += [f"{'PA-MPJPE':<30}{figures['pa_mpjpe_mm']:>8.1f} mm"]

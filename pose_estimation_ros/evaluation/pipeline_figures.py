@@ -17,7 +17,7 @@ _MIN_JOINT_SCORE = 0.3
 
 
 def figures_of(measured: Mapping[str, Any], records: Sequence[FrameRecord]) -> dict[str, Any]:
-    """Everything about one pipeline as plain numbers."""
+    """Summarises the measurements of one pipeline as plain numbers."""
     latencies = list(measured["latency_ms"])
     summary = summarise(latencies)
     persons = [len(record["poses"]) for record in records]
@@ -46,7 +46,7 @@ def figures_of(measured: Mapping[str, Any], records: Sequence[FrameRecord]) -> d
 
 
 def _cost(latencies_ms: Sequence[float], persons: Sequence[int]) -> tuple[float, float]:
-    """Latency as a + b x persons by least squares; b is 0 where the number never changes much."""
+    """Fits latency = a + b x persons; b is 0 if the number of persons hardly varies."""
     counts = np.array(persons, float)
     if len(counts) < 10 or counts.std() < 0.2:
         return float(np.mean(latencies_ms)), 0.0
@@ -55,9 +55,9 @@ def _cost(latencies_ms: Sequence[float], persons: Sequence[int]) -> tuple[float,
 
 
 def tracking(records: Sequence[FrameRecord]) -> dict[str, Any]:
-    """How steady identities are, without labels.
+    """Measures how stable track ids are, without labels.
 
-    Persons whose boxes overlap by half from one frame to the next are taken for the same.
+    Boxes with an IoU of at least 0.5 in consecutive frames count as the same person.
     """
     kept = same = 0
     lengths: dict[int, int] = {}
@@ -80,7 +80,7 @@ def tracking(records: Sequence[FrameRecord]) -> dict[str, Any]:
 
 
 def _pairs(overlap: AnyArray) -> list[tuple[int, int]]:
-    """Mutual best matches of at least half overlap."""
+    """Returns mutual best matches with an IoU of at least 0.5."""
     best = overlap.argmax(axis=1)
     back = overlap.argmax(axis=0)
     return [
@@ -91,7 +91,7 @@ def _pairs(overlap: AnyArray) -> list[tuple[int, int]]:
 
 
 def jitter(records: Sequence[FrameRecord]) -> float:
-    """Median change of a joint's speed from frame to frame, as a share of the box's height."""
+    """Returns the median change of joint velocity between frames, as a share of box height."""
     changes: list[AnyArray] = []
     history: dict[int, list[tuple[int, AnyArray]]] = {}
     for index, record in enumerate(records):

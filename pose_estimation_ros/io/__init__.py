@@ -1,1 +1,1 @@
-"""Reading and writing: videos, images, cameras, bags, messages, and records of poses."""
+"""Reads and writes videos, images, camera streams, bags, messages and pose records."""

@@ -18,10 +18,10 @@ PART = ".part"
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Gives a temporary file in the same folder, which replaces `path` at the end.
+    """Yields a temporary file in the same folder that replaces `path` on success.
 
-    If the block fails or is interrupted, the file that was there is untouched and the temporary
-    one is deleted; so are those that an earlier process left behind when it was killed. The
+    If the block fails or is interrupted, an existing file is left untouched and the temporary
+    one is deleted. So are leftovers of killed processes. The
     temporary file has the suffix of `path`.
 
     Raises:
@@ -42,7 +42,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
             yield temporary
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
-            # mkstemp makes it private; a model is as readable as its folder is.
+            # mkstemp makes the file private; apply the umask, as for other files.
             mask = os.umask(0)
             os.umask(mask)
             temporary.chmod(0o666 & ~mask)
@@ -52,10 +52,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def check_disk_space(path: Path, need_bytes: int) -> None:
-    """Checks that the folder of `path` can be written and its disk has room for the bytes.
+    """Checks that the folder of `path` is writable and has `need_bytes` of free space.
 
     Raises:
-        ModelError: it cannot, or has not.
+        ModelError: the folder is not writable, or its disk lacks the space.
     """
     with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def check_disk_space(path: Path, need_bytes: int) -> None:
 
 @contextlib.contextmanager
 def explain_os_errors(path: Path) -> Iterator[None]:
-    """Turns OSErrors while `path` is written into ModelErrors that say what to do."""
+    """Converts OSErrors raised while writing `path` into ModelErrors that say what to do."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Webcams and network streams."""
+"""Reads webcams and network streams."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def is_live(name: str) -> bool:
 
 
 class CameraSource:
-    """A webcam by its number, or a network stream; it ends when the camera does."""
+    """A webcam, by number, or a network stream; ends when the camera does."""
 
     length: int | None = None
 
     def __init__(self, name: str) -> None:
-        """Opens it.
+        """Opens the camera or stream.
 
         Raises:
-            InputError: there is none, or nothing comes from it.
+            InputError: it does not exist, or sends no images.
         """
         self.name = name
-        self.skipped = 0  # images that made room for newer ones
+        self.skipped = 0  # images replaced by newer ones before they were read
         self._what = f"camera {name}" if name.isdigit() else f"stream '{name}'"
         silence_opencv()
         if name.isdigit():
@@ -53,7 +53,7 @@ class CameraSource:
         self.height, self.width = first.shape[:2]
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 1 <= fps <= 240 else 30.0
-        # A web address may be that of a file, which knows its length and has an end.
+        # A URL may point to a file, which has a length and an end.
         self.is_file = self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
 
     def frames(self) -> Generator[ByteArray, None, None]:
@@ -62,7 +62,7 @@ class CameraSource:
         A file behind a web address is read as any other, without skipping.
 
         Raises:
-            InputError: after the last image of what should have no end.
+            InputError: when a live source ends.
         """
         return self._read() if self.is_file else newest(self._read(), self._skip)
 

@@ -1,7 +1,7 @@
-"""A moving scene of people, from photographs that ship inside matplotlib and scikit-image.
+"""A moving scene of people, made of photographs bundled with matplotlib and scikit-image.
 
 The photographs (Grace Hopper, the astronaut Eileen Collins, a cameraman; all free of rights, see
-the packages' own notes) drift and breathe on a plain wall, always wholly in view.
+the packages' own notes) move and change size on a plain wall, always fully in view.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.errors import InputError
 
 _PERIOD_S = 8.0
-_FILL = 0.82  # of its cell that a photograph takes up at most, so that it has room to move
+_FILL = 0.82  # largest share of its cell that a photograph fills, which leaves room to move
 _WALL_TOP, _WALL_BOTTOM = (196, 200, 203), (150, 156, 160)
 
 
@@ -46,7 +46,7 @@ def _photographs() -> list[ByteArray]:
 
 
 def _columns(persons: int, width: int, height: int) -> int:
-    """Columns of the grid whose cells show square photographs largest."""
+    """Returns the number of grid columns that shows square photographs largest."""
 
     def side(columns: int) -> float:
         return min(width / columns, height / math.ceil(persons / columns))
@@ -55,14 +55,14 @@ def _columns(persons: int, width: int, height: int) -> int:
 
 
 def forth_and_back(frames: list[ByteArray]) -> list[ByteArray]:
-    """The frames and then those between, backward: shown in a loop, nobody ever jumps."""
+    """Appends the frames in reverse, so that the sequence loops without a jump."""
     return frames + frames[-2:0:-1]
 
 
 class SceneSource:
-    """The scene as a sequence of BGR images; the same every time.
+    """The scene as a deterministic sequence of BGR images.
 
-    Each person has a cell of a grid to move in; beyond three, the photographs are used again.
+    Each person moves in a cell of a grid; beyond three persons, photographs repeat.
     """
 
     name = "sample photographs"
@@ -89,7 +89,7 @@ class SceneSource:
             yield self._frame(index)
 
     def people(self, index: int) -> list[tuple[float, float, float, float]]:
-        """The areas x1, y1, x2, y2 in px of the photographs in a frame, one person in each."""
+        """Returns the boxes x1, y1, x2, y2 in px of the photographs in a frame, one per person."""
         areas = []
         for photograph, affine in zip(self._photographs, self._affines(index), strict=True):
             scale, left, top = affine[0, 0], affine[0, 2], affine[1, 2]
@@ -98,7 +98,7 @@ class SceneSource:
         return areas
 
     def _affines(self, index: int) -> list[AnyArray]:
-        """Where each photograph is in a frame: transforms (2, 3) of its pixels."""
+        """Returns the affine transform (2, 3) from each photograph to a frame."""
         rows = math.ceil(self.persons / self._columns)
         cell_width, cell_height = self.width / self._columns, self.height / rows
         affines = []

@@ -1,4 +1,4 @@
-"""Image files: reading them as a sequence, writing them whole or not at all."""
+"""Reads image files as a sequence, and writes images."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".p
 
 
 def by_number(path: Path) -> list[tuple[bool, Any]]:
-    """A key for `sorted` that puts image2 before image10."""
+    """Sort key that puts image2 before image10."""
     parts = re.split(r"(\d+)", path.name)
     return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]
 
 
 class ImagesSource:
-    """Image files, in the order of the numbers in their names."""
+    """A sequence of image files, ordered by the numbers in their names."""
 
     def __init__(self, name: str, files: list[Path], fps: float = 10.0) -> None:
-        """Reads the first one, to know its size.
+        """Reads the first image for the size.
 
         Raises:
             InputError: it cannot be read.
@@ -49,7 +49,7 @@ class ImagesSource:
 
 
 def write_picture(path: Path, pixels: ByteArray) -> None:
-    """Writes BGR pixels (height, width, 3) in the format that the name asks for.
+    """Writes BGR pixels (height, width, 3) in the format given by the suffix.
 
     Raises:
         InputError: no such format, or the file cannot be written.
@@ -63,7 +63,7 @@ def write_picture(path: Path, pixels: ByteArray) -> None:
         path.write_bytes(data.tobytes())
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            path.unlink(missing_ok=True)  # half a picture is none
+            path.unlink(missing_ok=True)  # do not leave a truncated file
         full = "the disk is full: free some space, or name another folder"
         reason = full if error.errno == errno.ENOSPC else error.strerror
         raise InputError(f"cannot write '{path}': {reason}") from error

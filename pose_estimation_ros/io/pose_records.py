@@ -36,7 +36,7 @@ class FrameRecord(TypedDict):
 
 
 def as_json(index: int, result: PoseResult) -> FrameRecord:
-    """One frame's poses as plain data; each joint is [x px, y px, score]."""
+    """Converts a frame's poses to plain data; each joint is [x px, y px, score]."""
     return {
         "frame": index,
         "pipeline": result.pipeline,
@@ -54,7 +54,7 @@ def as_json(index: int, result: PoseResult) -> FrameRecord:
 
 
 def from_json(record: FrameRecord) -> PoseResult:
-    """The poses of a record, as far as it holds them."""
+    """Restores the poses of a record, as far as it holds them."""
     rows = record["poses"]
     skeleton = skeleton_named(record["skeleton"])
     n, k = len(rows), len(skeleton.joints)
@@ -76,10 +76,10 @@ def from_json(record: FrameRecord) -> PoseResult:
 
 
 def read_records(path: Path) -> list[FrameRecord]:
-    """The frames that an earlier run answered; a last line cut off by a crash is left out.
+    """Reads the records of an earlier run; a last line cut off by a crash is dropped.
 
     Raises:
-        InputError: the file is not one of poses.
+        InputError: the file does not hold pose records.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -94,11 +94,11 @@ def read_records(path: Path) -> list[FrameRecord]:
             from_json(record)
             if record["frame"] != index:
                 raise ValueError(f"frame {record['frame']} where {index} was expected")
-        except Exception as error:  # whatever a damaged line does
+        except Exception as error:  # a damaged line may raise anything
             if index == len(lines) - 1:
                 break
             raise InputError(
-                f"line {index + 1} of '{path}' is no record of poses ({error}): remove the file, "
+                f"line {index + 1} of '{path}' is not a pose record ({error}): remove the file, "
                 "or run without --resume"
             ) from error
         records.append(record)
@@ -106,7 +106,7 @@ def read_records(path: Path) -> list[FrameRecord]:
 
 
 def coco_rows(image_id: int, record: FrameRecord) -> list[dict[str, Any]]:
-    """A record as COCO keypoint results."""
+    """Converts a record to COCO keypoint results."""
     rows = []
     for pose in record["poses"]:
         x1, y1, x2, y2 = pose["box"]

@@ -15,9 +15,9 @@ _JOIN_S = 5.0
 
 
 def prefetched(items: Iterator[T], ahead: int = 4) -> Generator[T, None, None]:
-    """The same items in the same order; at most so many wait. Raises what `items` raises.
+    """Yields the items in order; up to `ahead` are read in advance. Raises what `items` raises.
 
-    Close it before what the items are read from.
+    Close the generator before the source of the items.
     """
     ready: queue.Queue[tuple[str, Any]] = queue.Queue(ahead)
     stop = threading.Event()
@@ -37,7 +37,7 @@ def prefetched(items: Iterator[T], ahead: int = 4) -> Generator[T, None, None]:
                 if stop.is_set():
                     return
             put("end", None)
-        except BaseException as error:  # carried to whoever takes the items
+        except BaseException as error:  # re-raised in the consumer
             put("error", error)
 
     reader = threading.Thread(target=read, name="prefetch", daemon=True)
@@ -53,7 +53,7 @@ def prefetched(items: Iterator[T], ahead: int = 4) -> Generator[T, None, None]:
                 return
     finally:
         stop.set()
-        # What is read from may be closed once the reader is out of it.
+        # The caller may close the source once the reader has stopped.
         reader.join(_JOIN_S)
 
 
@@ -76,7 +76,7 @@ def newest(
                     skipped()
                 if stop.is_set():
                     break
-        except BaseException as error:  # carried to whoever takes the items
+        except BaseException as error:  # re-raised in the consumer
             errors.append(error)
         finally:
             items.close()

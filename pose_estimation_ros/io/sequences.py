@@ -20,11 +20,11 @@ _IMAGE = "sensor_msgs/msg/Image"
 
 
 def open_sequence(name: str, topic: str = "") -> VideoSequence | BagSequence:
-    """A video file, a folder of images, or a bag (whose first image topic is taken, or `topic`).
+    """Opens a video file, a folder of images, or a bag (its first image topic, or `topic`).
 
     Raises:
         InputError: it is none of these.
-        ConfigError: it is a camera, which cannot be seen twice.
+        ConfigError: it is a camera, which cannot be replayed.
     """
     path = Path(name)
     if path.suffix in STORAGES or (
@@ -33,7 +33,7 @@ def open_sequence(name: str, topic: str = "") -> VideoSequence | BagSequence:
     ):
         return BagSequence(path, topic)
     if topic:
-        raise ConfigError(f"--topic: '{name}' is no bag, which alone has topics")
+        raise ConfigError(f"--topic: '{name}' is not a bag, and only bags have topics")
     return VideoSequence(name)
 
 
@@ -44,7 +44,7 @@ class VideoSequence:
 
     def __init__(self, name: str) -> None:
         if is_live(name):
-            raise ConfigError(f"'{name}' is a camera, which never shows the same twice: record it")
+            raise ConfigError(f"'{name}' is a camera, which cannot be replayed: record it first")
         source = open_frames(name)
         self.name, self._source = name, source
         self.fps: float = source.fps
@@ -58,19 +58,19 @@ class VideoSequence:
         return [file.name for file in source.files] if isinstance(source, ImagesSource) else []
 
     def frames(self) -> Iterator[tuple[Image, float]]:
-        """Every image, and when it was taken, in s."""
+        """Yields every image with its time in s."""
         for index, pixels in enumerate(self._source.frames()):
             yield Image(pixels), index / self.fps
 
 
 class BagSequence:
-    """One image topic of a bag; images that cannot be decoded are left out."""
+    """One image topic of a bag; images that cannot be decoded are skipped."""
 
     file_names: tuple[str, ...] = ()
 
     def __init__(self, path: Path, topic: str) -> None:
         self.name = str(path)
-        self.damage = ""  # what kept the last reading from the end of the bag
+        self.damage = ""  # why the last reading stopped early
         self._path, self._topic = path, topic
         stamps: list[float] = []
         with BagReader(path) as reader:
@@ -100,12 +100,12 @@ class BagSequence:
         return kind in (_IMAGE, COMPRESSED_IMAGE) and self._topic in ("", topic)
 
     def frames(self) -> Iterator[tuple[Image, float]]:
-        """Every image, and when it was taken, in s."""
+        """Yields every image with its time in s."""
         with BagReader(self._path) as reader:
             for message in reader.messages(self._wanted):
                 decode = to_image if message.kind == _IMAGE else to_image_compressed
                 image: Image | None = None
-                with contextlib.suppress(Exception):  # broken bytes fail in many ways
+                with contextlib.suppress(Exception):  # corrupt data raises many kinds of errors
                     received = typestore().deserialize_cdr(message.data, message.kind)
                     image = decode(received)
                 if image is None:

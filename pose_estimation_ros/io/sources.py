@@ -14,16 +14,16 @@ from pose_estimation_ros.io.video import VideoSource
 
 
 class FrameSource(Protocol):
-    """A sequence of BGR images; of files, the same every time it is read."""
+    """A sequence of BGR images; repeatable if it comes from files."""
 
     name: str
     fps: float
-    length: int | None  # None where it is not known before the end
+    length: int | None  # None if unknown
     width: int
     height: int
 
     def frames(self) -> Iterator[ByteArray]:
-        """The images (height, width, 3) from the start."""
+        """Yields the images (height, width, 3) from the start."""
         ...
 
 

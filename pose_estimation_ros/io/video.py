@@ -1,4 +1,4 @@
-"""Video files."""
+"""Reads video files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import InputError
 
-_WHOLE = 0.9  # share of the announced frames from which a video counts as whole
+_WHOLE = 0.9  # a video counts as complete from this share of the announced frames
 
 
 def silence_opencv() -> None:
-    """Keeps OpenCV and FFmpeg from printing: it would hide the line that says what to do."""
+    """Stops OpenCV and FFmpeg from printing, which would bury our error messages."""
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
@@ -25,7 +25,7 @@ class VideoSource:
     """A video file, read by OpenCV."""
 
     def __init__(self, path: str) -> None:
-        """Opens the file once, to know its size.
+        """Opens the file once for size and rate.
 
         Raises:
             InputError: it is missing or is not a video that OpenCV can read.
@@ -53,10 +53,10 @@ class VideoSource:
             capture.release()
 
     def frames(self) -> Iterator[ByteArray]:
-        """The images from the start.
+        """Yields the images from the start.
 
         Raises:
-            InputError: after the last one, where many that the file announces are missing.
+            InputError: after the last frame, if many of the announced frames are missing.
         """
         capture = cv2.VideoCapture(self.name)
         done = 0
@@ -69,7 +69,7 @@ class VideoSource:
                 yield np.asarray(pixels, np.uint8)
         finally:
             capture.release()
-        # Containers without an index announce an estimate.
+        # The count is only an estimate for containers without an index.
         if self.length is not None and done < _WHOLE * self.length:
             raise InputError(
                 f"video '{self.name}' is cut off or damaged: {done} of its {self.length} frames "

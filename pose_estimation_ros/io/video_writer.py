@@ -15,7 +15,7 @@ from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import InputError
 
 _log = logging.getLogger(__name__)
-# What ending a file needs: images that the encoder holds back, and the index.
+# Space needed to finish a file: frames buffered by the encoder, and the index.
 _RESERVE_BYTES = 8 * 2**20
 # In order of preference; every browser plays both.
 _CODECS = {
@@ -31,11 +31,11 @@ class _Encoder(Protocol):
 
 
 class _AvEncoder:
-    """PyAV."""
+    """Encodes with PyAV."""
 
     def __init__(self, av: Any, codec: str, path: Path, fps: float, size: tuple[int, int]) -> None:
         self._av = av
-        # The index goes to the front, so that a browser can start before it has everything.
+        # Index at the front, so that browsers can start before the download ends.
         self._file = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
         rate = Fraction(fps).limit_denominator(1001)
         self._stream = self._file.add_stream(codec, rate=rate, options=_CODECS[codec])
@@ -54,7 +54,7 @@ class _AvEncoder:
 
 
 class _CvEncoder:
-    """OpenCV: MPEG-4 part 2, which players play and browsers do not."""
+    """Encodes with OpenCV: MPEG-4 part 2, which players support but browsers do not."""
 
     def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
         self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
@@ -81,10 +81,10 @@ def _open(path: Path, fps: float, size: tuple[int, int]) -> _Encoder:
 
 
 class VideoWriter:
-    """An .mp4 file; written beside its place first, so that a half one is never left there."""
+    """Writes an .mp4 file; through a temporary file, so that no truncated one remains."""
 
     def __init__(self, path: Path, fps: float, width: int, height: int) -> None:
-        """Opens the file; images of another size than this are scaled to it.
+        """Opens the file; images of a different size are scaled.
 
         Raises:
             InputError: it cannot be written.
@@ -101,7 +101,7 @@ class VideoWriter:
         # The codecs need even sizes; an odd last row or column is left out.
         self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
         try:
-            self._partial.touch()  # PyAV opens it with the first frame only
+            self._partial.touch()  # PyAV opens the codec with the first frame
             self._encoder = _open(self._partial, fps, self._size)
         except OSError as error:
             raise self._explained(error) from error
@@ -130,9 +130,9 @@ class VideoWriter:
         self._written += 1
 
     def write_at(self, pixels: ByteArray, stamp_s: float) -> None:
-        """Adds pixels that are shown from that time on; not those whose place is taken already.
+        """Adds pixels shown from the given time on; skipped if that frame is already written.
 
-        The last ones are shown until then, so that what a camera saw plays at its pace.
+        The previous image is repeated until then, so that camera footage plays in real time.
 
         Raises:
             InputError: the disk is full.
@@ -154,7 +154,7 @@ class VideoWriter:
             raise InputError(f"cannot write video '{self.path}': the disk is full{so_far}")
 
     def close(self) -> None:
-        """Ends the file and moves it to its place.
+        """Finishes the file and moves it to its final name.
 
         Raises:
             InputError: the disk is full.
@@ -169,7 +169,7 @@ class VideoWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # After an error or Ctrl-C, what was written so far is a playable video, and kept.
+        # After an error or Ctrl-C, the frames written so far are kept as a playable video.
         if kind is not None and not self._written:
             self._partial.unlink(missing_ok=True)
             return

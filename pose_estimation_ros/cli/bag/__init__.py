@@ -1,1 +1,1 @@
-"""`pose_estimation bag`: poses of every image in recorded bags, in order, without ROS."""
+"""`pose_estimation bag`: estimates poses in recorded bags, without ROS."""

@@ -1,4 +1,4 @@
-"""`pose_estimation bag`: arguments, one bag after another, and what is reported."""
+"""`pose_estimation bag`: arguments, and the loop over the bags."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "bags", nargs="+", type=Path, metavar="IN", help="rosbag2 folders or files, or a folder"
     )
     parser.add_argument(
-        "out", type=Path, metavar="OUT", help="the new bag; for several, a folder for them"
+        "out", type=Path, metavar="OUT", help="the new bag; for several bags, a folder"
     )
     parser.add_argument(
         "--topic",
@@ -34,11 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an image topic; may be repeated (default: every image topic)",
     )
     parser.add_argument(
-        "--images", action="store_true", help="write the images with the poses drawn as well"
+        "--images", action="store_true", help="also write the images with the poses drawn"
     )
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="bags at a time")
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="bags processed in parallel"
+    )
     parser.add_argument("--storage", choices=tuple(STORAGES), default="mcap", help="default: mcap")
-    parser.add_argument("--force", action="store_true", help="replace what is at OUT")
+    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
     add_engine_arguments(parser)
 
 
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         for bag, out in pairs:
             try:
                 failed += not _one(bag, out, args, config, models)
-            except InputError as error:  # one bad bag does not keep the others waiting
+            except InputError as error:  # a bad bag must not stop the others
                 print(f"pose_estimation bag: error: {error}", file=sys.stderr)
                 failed += 1
     return 1 if failed else 0

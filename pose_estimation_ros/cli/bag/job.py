@@ -1,4 +1,4 @@
-"""One bag: from its reader to the writer of its poses."""
+"""Estimates the poses of one bag and writes them to another."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class BagJob:
 
     @property
     def answered(self) -> int:
-        """Frames answered so far."""
+        """Number of frames processed so far."""
         return sum(topic.frames - topic.unusable for topic in self._topics.values())
 
     def _wants_images(self, topic: str, kind: str) -> bool:
@@ -78,7 +78,7 @@ class BagJob:
         return kind == CAMERA_INFO or self._wants_images(topic, kind)
 
     def _check_topics(self) -> None:
-        """Raises InputError where a topic asked for is not there, or there is no image."""
+        """Raises InputError if a requested topic is missing or the bag has no images."""
         seen = self._reader.seen
         images = [topic for topic in seen if seen[topic] in (IMAGE, COMPRESSED_IMAGE)]
         there = f"its image topics: {', '.join(sorted(images)) or 'none'}"
@@ -97,10 +97,10 @@ class BagJob:
             )
 
     def run(self, writer: BagWriter) -> None:
-        """Answers every image, in order.
+        """Processes every image, in order.
 
         Raises:
-            InputError: there is nothing to answer, or the bag cannot be written.
+            InputError: there are no images, or the bag cannot be written.
             KeyboardInterrupt: on Ctrl-C.
         """
         self._models.load()
@@ -135,7 +135,7 @@ class BagJob:
         camera = None
         try:
             camera = to_camera(typestore().deserialize_cdr(message.data, CAMERA_INFO))
-        except Exception as error:  # broken bytes fail in many ways
+        except Exception as error:  # corrupt data raises many kinds of errors
             if message.topic not in self._bad_cameras:
                 print(f"{message.topic}: no positions: {error}", file=sys.stderr)
             self._bad_cameras.add(message.topic)
@@ -157,7 +157,7 @@ class BagJob:
         topic.frames += 1
         try:
             received = typestore().deserialize_cdr(message.data, message.kind)
-        except Exception as error:  # broken bytes fail in many ways
+        except Exception as error:  # corrupt data raises many kinds of errors
             topic.unusable += 1
             topic.reason = topic.reason or f"not a {message.kind} ({error})"
             return

@@ -1,4 +1,4 @@
-"""Several bags at a time, each in a process of its own with its share of the cores."""
+"""Processes several bags in parallel, each in its own process with a share of the cores."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pose_estimation_ros.errors import InputError
 
 
 def outputs(bags: Sequence[Path], folder: Path) -> list[tuple[Path, Path]]:
-    """Each bag with its place in the folder.
+    """Pairs each bag with its output path in the folder.
 
     Raises:
-        InputError: two bags would get the same name.
+        InputError: two bags would have the same output path.
     """
     pairs = [(bag, folder / (bag.stem if bag.is_file() else bag.name)) for bag in bags]
     places = [out for _, out in pairs]
@@ -35,7 +35,7 @@ def outputs(bags: Sequence[Path], folder: Path) -> list[tuple[Path, Path]]:
 
 
 def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> int:
-    """Answers the bags, `args.jobs` at a time; the exit code is 0 only if all are whole."""
+    """Processes the bags, `args.jobs` at a time; returns 0 only if none failed or is damaged."""
     cores = args.threads if args.threads > 0 else len(os.sched_getaffinity(0))
     jobs = min(args.jobs, len(pairs))
     threads = max(1, cores // jobs)
@@ -52,7 +52,7 @@ def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> in
         with lock:
             if stopped:
                 return 1
-            # A session of its own, so that Ctrl-C reaches it once, through this process.
+            # A new session, so that Ctrl-C reaches the child only once, through this process.
             process = subprocess.Popen(
                 command,
                 stdout=subprocess.PIPE,

@@ -1,1 +1,1 @@
-"""`pose_estimation bench`: speed and memory of the engine and of the node, on this machine."""
+"""`pose_estimation bench`: measures speed and memory of the engine and the node."""

@@ -1,4 +1,4 @@
-"""`pose_estimation bench`: speed and memory of the engine and of the node, on this machine."""
+"""`pose_estimation bench`: measures speed and memory of the engine and the node."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[1, 2, 4, 8, 18],
         metavar="N",
-        help="in the image, for v4 (default: 1 2 4 8 18)",
+        help="persons in the image, for v4 (default: 1 2 4 8 18)",
     )
     parser.add_argument(
         "--size",
@@ -36,18 +36,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[(640, 480), (1920, 1080)],
         metavar="WxH",
-        help="of the image (default: 640x480 1920x1080)",
+        help="image sizes (default: 640x480 1920x1080)",
     )
     parser.add_argument(
-        "--runtime", nargs="+", metavar="NAME", help="default: onnxruntime, openvino if installed"
+        "--runtime",
+        nargs="+",
+        metavar="NAME",
+        help="runtimes (default: onnxruntime, and openvino if installed)",
     )
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=4.0, help="duration of each measurement")
     parser.add_argument("--no-node", action="store_true", help="the engine only, without ROS")
     parser.add_argument(
-        "--against", choices=("mediapipe",), help="also run it, in turn with V3 on the same frames"
+        "--against",
+        choices=("mediapipe",),
+        help="also measure this library, alternating with V3 on the same frames",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
-    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="latency over persons")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE.png", help="plot latency over persons"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -97,8 +104,7 @@ def _has_ros() -> bool:
 
 
 def summarise_engine(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Prints and gives, a runtime each: what the engine adds to the networks, and what a person
-    costs beyond the first."""
+    """Prints and yields each runtime's overhead over the networks, and the cost per person."""
     for runtime in dict.fromkeys(row["runtime"] for row in rows):
         mine = [r for r in rows if r["runtime"] == runtime and r["size"] == rows[0]["size"]]
         v3 = [r for r in mine if r["pipeline"] == "v3"]
@@ -115,12 +121,12 @@ def summarise_engine(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         extra = v4[-1]["persons"] - v4[0]["persons"] if v4 else 0
         if extra:
             summary["ms_per_person"] = (p50[id(v4[-1])] - p50[id(v4[0])]) / extra
-            print(f"{runtime}: v4 takes {summary['ms_per_person']:.2f} ms a person more")
+            print(f"{runtime}: v4 takes {summary['ms_per_person']:.2f} ms per additional person")
         yield summary
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Describes the machine that the figures are measured on."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -136,7 +142,7 @@ def machine() -> dict[str, Any]:
 
 
 def _cases(args: argparse.Namespace) -> Iterator[tuple[str, int, tuple[int, int]]]:
-    """Pipeline, persons, size: everything at the first size, the extremes at the others."""
+    """Yields (pipeline, persons, size): all counts at the first size, the largest at others."""
     for index, size in enumerate(args.size):
         yield "v3", 1, size
         for persons in args.persons if index == 0 else [max(args.persons)]:
@@ -192,7 +198,7 @@ def _node(args: argparse.Namespace, runtime: str) -> Iterator[dict[str, Any]]:
         for pipeline, persons in (("v3", 1), ("v4", max(args.persons))):
             with NodeBench(pipeline, persons, size, runtime) as bench:
                 peak, _ = bench.peak_rate(args.seconds)
-                # Latency is measured well below the peak, where frames do not wait for frames.
+                # Latency is measured well below the peak rate, where frames do not queue.
                 row = bench.play(max(1.0, round(0.6 * peak, 1)), 2 * args.seconds)
             row |= {"pipeline": pipeline, "persons": persons, "size": size, "runtime": runtime}
             row |= {"peak_fps": peak, "bare_rss_mb": bare}

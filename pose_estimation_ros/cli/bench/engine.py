@@ -1,6 +1,6 @@
-"""One measurement of the engine, in a process of its own: `python -m ...cli.bench_engine JSON`.
+"""Measures the engine in its own process: `python -m ...cli.bench.engine JSON`.
 
-A process of its own makes memory and cold start honest. Prints one line of JSON.
+A separate process keeps memory and cold-start figures clean. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from pose_estimation_ros.io.demo_scene import SceneSource, forth_and_back
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import EngineConfig, PipelineOptions, PoseCacheOptions
 
-PREPARED = 30  # frames drawn beforehand and shown in turn, so that drawing costs nothing
+PREPARED = 30  # frames rendered in advance, so that rendering is not measured
 _ROUNDS = 40
 
 
 def measure(
     pipeline: str, persons: int, size: tuple[int, int], runtime: str, seconds: float
 ) -> dict[str, Any]:
-    """Latency by stage in ms, frames and CPU seconds, memory in MB, cold start in s."""
+    """Measures latency per stage in ms, frame rate, CPU seconds, memory in MB, cold start in s."""
     process = psutil.Process()
     models = build_models(EngineConfig(pipeline=pipeline, runtime=runtime))
     models.load()
-    # The same frames come again and again: every pose is estimated all the same.
+    # The frames repeat; without the pose cache every pose is still estimated.
     options = PipelineOptions(pose_cache=PoseCacheOptions(cache_size=0))
     options.detector.max_persons = max(persons, 1)
     worker = build_pipeline(pipeline, models, options)
     loaded_s = time.time()
     frames = prepared_frames(persons, size)
-    drawn_s = time.time() - loaded_s  # drawing the scene is no part of the start
+    drawn_s = time.time() - loaded_s  # rendering the scene does not count as start-up
     worker.process(Frame(Image(frames[0]), 0.0))
     cold_start_s = time.time() - process.create_time() - drawn_s
     stages: dict[str, list[float]] = {name: [] for name in ("total", "detect", "pose", "track")}
@@ -86,9 +86,9 @@ def measure(
 
 
 def _networks_ms(models: Models, frame: ByteArray, pipeline: str, persons: int) -> float:
-    """The median time of the networks alone, called on the same shapes over the same workers.
+    """Median time in ms of the networks alone, with the same input shapes and workers.
 
-    For V3 the pose network's, as most of its frames need no detector.
+    For V3 only the pose network counts, since most of its frames need no detector.
     """
     pose, detector = models.pose.load(), models.detector.load()
     assert isinstance(detector, YoloDetector)
@@ -108,7 +108,7 @@ def _networks_ms(models: Models, frame: ByteArray, pipeline: str, persons: int) 
 
 
 def prepared_frames(persons: int, size: tuple[int, int]) -> list[ByteArray]:
-    """A second of the bundled scene, forth and back, as BGR images."""
+    """One second of the bundled scene, played forward and backward, as BGR images."""
     scene = SceneSource(*size, fps=PREPARED, seconds=1.0, persons=persons)
     return forth_and_back(list(scene.frames()))
 

@@ -1,4 +1,4 @@
-"""This package's V3 and MediaPipe Pose in turn, on the same frames."""
+"""Benchmarks V3 against MediaPipe Pose, alternating on the same frames."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pose_estimation_ros.settings import EngineConfig, PipelineOptions, PoseCach
 
 VERSION = "0.10.14"
 _WARM_UP = 20
-# From the number of a frame to milliseconds and whether anybody was found; None for a lost frame.
+# Maps a frame number to (milliseconds, whether a person was found); None for a lost frame.
 Ours = Callable[[int], tuple[float, bool] | None]
 # The full model (complexity 1), tracking one person from frame to frame, as its users run it.
 _CHILD = """
@@ -46,7 +46,7 @@ for line in sys.stdin:
 
 
 def environment() -> Path:
-    """The Python of an environment that holds MediaPipe alone; made at the first call.
+    """Returns the Python of a virtual environment for MediaPipe, created on the first call.
 
     Raises:
         PoseEstimationError: it cannot be installed.
@@ -73,10 +73,10 @@ def environment() -> Path:
 
 
 class MediaPipe:
-    """MediaPipe Pose in a process of its own, which sleeps between frames."""
+    """MediaPipe Pose in its own process, which sleeps between frames."""
 
     def __init__(self, frames: list[ByteArray], folder: Path) -> None:
-        """`frames` are BGR images; they are handed over once, as a file in `folder`."""
+        """Passes the BGR `frames` to the process once, as a file in `folder`."""
         file = folder / "frames.npy"
         np.save(file, np.stack([frame[..., ::-1] for frame in frames]))
         self._child = subprocess.Popen(
@@ -96,7 +96,7 @@ class MediaPipe:
         return line
 
     def process(self, index: int) -> tuple[float, bool]:
-        """Milliseconds for a frame, and whether a person was found."""
+        """Processes one frame; returns milliseconds and whether a person was found."""
         assert self._child.stdin is not None
         print(index, file=self._child.stdin, flush=True)
         ms, found = self._read().split()
@@ -121,7 +121,7 @@ def alternate(
     frames: int,
     seconds: float,
 ) -> dict[str, Any]:
-    """Both in turn, frame by frame, so that whatever else the machine does strikes both alike.
+    """Alternates between both, frame by frame, so that other load affects them equally.
 
     Both end after `seconds`, and not before 20 frames beyond the warm-up.
     """
@@ -151,7 +151,7 @@ def alternate(
 def against_mediapipe(
     sizes: Sequence[tuple[int, int]], runtime: str, seconds: float, node: bool
 ) -> Iterator[dict[str, Any]]:
-    """Prints and gives a row a size: V3's node, or its engine alone, and MediaPipe in turn."""
+    """Prints and yields one row per image size: V3 (node, or engine only) and MediaPipe."""
     heading = f"\n{f'against MediaPipe Pose {VERSION}':<33}{'found':>7}{'p50':>8}{'p95':>8}"
     print(f"{heading}{'p99':>8}{'jitter':>8}")
     what = "node" if node else "engine"

@@ -1,4 +1,4 @@
-"""Measurements of the node: an image goes in on DDS, a PoseArray comes out."""
+"""Benchmarks the node over DDS, from image message to PoseArray."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ except KeyboardInterrupt:  # that is how it is ended
 
 
 class NodeBench:
-    """A running node, and cameras of several rates that are played to it."""
+    """Runs a node and plays the scene to it at different rates."""
 
     def __init__(self, pipeline: str, persons: int, size: tuple[int, int], runtime: str) -> None:
         self._persons, self._size = persons, size
         self._messages: list[PoseArray] = []
         self._camera: Any = None
-        # The same frames come again and again: every pose is estimated all the same.
+        # The frames repeat; without the pose cache every pose is still estimated.
         parameters = {"pipeline": pipeline, "runtime": runtime, "max_persons": persons}
         parameters["cache_size"] = 0
         with tempfile.TemporaryFile() as log:
@@ -91,8 +91,11 @@ class NodeBench:
         self._context.try_shutdown()
 
     def answer(self, pixels: ByteArray, timeout_s: float = 2.0) -> tuple[float, bool] | None:
-        """One BGR image through the node: milliseconds from receipt to publishing, and whether
-        anybody was found; None where it got lost on the way."""
+        """Sends one BGR image through the node.
+
+        Returns:
+            Milliseconds from receipt to publishing, and whether a person was found; None if the
+            image was lost."""
         if self._camera is None:
             newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
             self._camera = self._node.create_publisher(ImageMsg, "image", newest)
@@ -110,7 +113,7 @@ class NodeBench:
         return None
 
     def play(self, rate: float, seconds: float) -> dict[str, Any]:
-        """Plays the scene at a rate; frames sent and answered, latency in ms, memory, CPU."""
+        """Plays the scene at a rate; returns frame counts, latency in ms, memory and CPU time."""
         self._messages.clear()
         width, height = self._size
         command = [sys.executable, "-m", "pose_estimation_ros.cli.demo.player", "--prepared"]
@@ -145,9 +148,9 @@ class NodeBench:
         }
 
     def peak_rate(self, seconds: float, highest: float = 240.0) -> tuple[float, dict[str, Any]]:
-        """The highest rate, to a tenth, of which less than a twentieth is lost; and its figures.
+        """Finds the highest rate, within 10 %, that loses less than 5 %, and its figures.
 
-        By bisection between a rate that holds and one that does not, as ros2_benchmark does.
+        Bisects between a sustained and an unsustained rate, as ros2_benchmark does.
         """
         low, high = 1.0, highest
         best = self.play(low, 2.0)
@@ -155,7 +158,7 @@ class NodeBench:
             rate = round((low * high) ** 0.5, 1)
             run = self.play(rate, seconds)
             if run["answered"] < (1 - _ALLOWED_LOSS) * run["sent"]:
-                run = self.play(rate, seconds)  # once more: the machine may have been busy
+                run = self.play(rate, seconds)  # retry: the machine may have been busy
             if run["answered"] >= (1 - _ALLOWED_LOSS) * run["sent"]:
                 low, best = rate, run
             else:
@@ -164,7 +167,7 @@ class NodeBench:
 
 
 def bare_node_rss_mb(size: tuple[int, int]) -> float:
-    """Memory of an rclpy node with one image subscription while images come, and nothing else."""
+    """Measures the memory of a minimal rclpy node that receives images."""
     width, height = size
     code = _BARE_NODE.format(topic=f"{NAMESPACE}/image")
     bare = subprocess.Popen([sys.executable, "-c", code])
@@ -177,6 +180,6 @@ def bare_node_rss_mb(size: tuple[int, int]) -> float:
 
 
 def prepare_environment() -> None:
-    """As for the demo: to itself alone, and with room for images."""
+    """Restricts DDS to this machine and gives it room for images, as in the demo."""
     os.environ.update(dds_profile.defaults(os.environ))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")

@@ -1,4 +1,4 @@
-"""The picture of a benchmark: latency over persons."""
+"""Plots benchmark latency over the number of persons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pose_estimation_ros.errors import InputError
 
 
 def draw(report: dict[str, Any], path: Path) -> None:
-    """Draws V4's p50 and p95 over the number of persons, a line a runtime.
+    """Plots V4's p50 and p95 over the number of persons, one line per runtime.
 
     Raises:
         InputError: matplotlib is not installed, or the file cannot be written.

@@ -1,1 +1,1 @@
-"""`pose_estimation compare`: V3, V4 and hybrid on one video or bag, and which one to take."""
+"""`pose_estimation compare`: compares the pipelines on a recording and recommends one."""

@@ -1,4 +1,4 @@
-"""`pose_estimation compare`: V3, V4 and hybrid on one video or bag, and which one to take."""
+"""`pose_estimation compare`: compares the pipelines on a recording and recommends one."""
 
 from __future__ import annotations
 
@@ -51,27 +51,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pipelines",
         default="v3,v4,hybrid",
         metavar="NAMES",
-        help="with commas (default: v3,v4,hybrid)",
+        help="comma-separated (default: v3,v4,hybrid)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("comparison"),
         metavar="FOLDER",
-        help="for report.html and report.json (default: comparison)",
+        help="folder for report.html and report.json (default: comparison)",
     )
-    parser.add_argument("--topic", default="", help="of a bag (default: its first image topic)")
+    parser.add_argument("--topic", default="", help="image topic of a bag (default: its first)")
     parser.add_argument("--frames", type=int, default=0, metavar="N", help="first N frames only")
     parser.add_argument(
         "--labels",
         type=Path,
         metavar="DATA.json",
-        help="COCO keypoints, image_id = number of the frame, or names of the images",
+        help="COCO keypoints, matched by image_id = frame number, or by file_name",
     )
     need = parser.add_argument_group("what is needed, for the recommendation")
-    need.add_argument("--max-persons", type=int, metavar="N", help="at a time (default: as in IN)")
-    need.add_argument("--latency-ms", type=float, metavar="MS", help="95th percentile at most")
-    need.add_argument("--memory-mb", type=float, metavar="MB", help="at most")
+    need.add_argument(
+        "--max-persons", type=int, metavar="N", help="most persons at a time (default: as in IN)"
+    )
+    need.add_argument(
+        "--latency-ms", type=float, metavar="MS", help="limit of the latency's 95th percentile"
+    )
+    need.add_argument("--memory-mb", type=float, metavar="MB", help="limit of the peak memory")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_engine_arguments(parser)
 
@@ -83,12 +87,13 @@ def run(args: argparse.Namespace) -> int:
             known = ", ".join(PIPELINES)
             raise ConfigError(f"--pipelines: '{name}' is unknown: choose from {known}")
     if not names:
-        raise ConfigError(f"--pipelines: none is given: choose from {', '.join(PIPELINES)}")
+        raise ConfigError(f"--pipelines: no pipeline given: choose from {', '.join(PIPELINES)}")
     for option in ("max_persons", "latency_ms", "memory_mb", "frames"):
         check_count(option, getattr(args, option))
-    # The same for all, and each time: left to measuring, it might differ between the pipelines.
+    # Fixed, since `auto` might pick a different runtime for each pipeline or run.
     args.runtime = "onnxruntime" if args.runtime == "auto" else args.runtime
-    settings = read_settings(args)  # a wrong model or runtime is said once, here
+    # Here, so that a wrong model or runtime is reported once, not by each pipeline.
+    settings = read_settings(args)
     files = [Path(args.source), *([args.labels] if args.labels else []), *model_files(settings)]
     check_outputs(files, {f"--out, {name}": args.out / name for name in REPORT_FILES})
     sequence = open_sequence(args.source, args.topic)
@@ -117,16 +122,18 @@ def run(args: argparse.Namespace) -> int:
     about["line"] = (
         f"{about['frames']} frames of {about['width']}x{about['height']} px; detector "
         f"{about['detector']}, pose model {about['pose_model']}, {about['runtime']}; "
-        f"{about['cores']} cores, {about['machine']}. Frames were given one after another, as "
-        "fast as they were answered."
+        f"{about['cores']} cores, {about['machine']}. Frames were processed one after another, as "
+        "fast as possible."
     )
     if first["damage"]:
-        about["line"] += f" The bag is damaged, this is of what comes before: {first['damage']}."
+        about["line"] += (
+            f" The bag is damaged; figures cover what comes before: {first['damage']}."
+        )
         text = f"bag '{args.source}': {first['damage']}; compared on what comes before"
         print(f"pose_estimation compare: note: {text}", file=sys.stderr)
     counts = _counts(records)
     persons = args.max_persons
-    if persons is None:  # as many as there are in the recording, but for its rarest moments
+    if persons is None:  # the recording's maximum, without rare peaks
         persons = max(1, round(float(np.percentile(counts, 95))))
     needs = [Need("Your need", persons, args.latency_ms, args.memory_mb), *USE_CASES]
     share = float(np.mean(counts <= 1))
@@ -143,7 +150,7 @@ def run(args: argparse.Namespace) -> int:
 def _measure(
     name: str, args: argparse.Namespace, scratch: Path
 ) -> tuple[dict[str, Any], list[FrameRecord]]:
-    """Runs one pipeline in its own process.
+    """Measures one pipeline in its own process.
 
     Raises:
         PoseEstimationError: it failed.
@@ -163,7 +170,7 @@ def _measure(
                 complaint = line.strip()
         output = run.stdout.read()
         run.wait()
-    finally:  # after Ctrl-C it must not go on alone
+    finally:  # do not leave it running after Ctrl-C
         run.kill()
     if run.returncode != 0:
         raise PoseEstimationError(f"{name} failed: {complaint.removeprefix('error: ')}")
@@ -218,7 +225,7 @@ def _accuracy(
 
 
 def table(figures: dict[str, dict[str, Any]], advice: Sequence[Advice]) -> str:
-    """The figures, the decision matrix and the recommendation, for people."""
+    """Formats the figures, the decision matrix and the recommendation as text."""
     lines = [f"{'':<38}" + "".join(f"{name:>10}" for name in figures)]
     for title, values in rows_of(figures):
         lines.append(f"{title:<38}" + "".join(f"{value:>10}" for value in values))

@@ -2,7 +2,7 @@
 
 python -m pose_estimation_ros.cli.compare.measure SOURCE --pipeline v3 --records FILE
 
-Prints one JSON object; the poses go to the file, a line a frame.
+Prints one JSON object; the poses go to the file, one line per frame.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WARM_UP = 3
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Latencies and stages in ms by frame, memory in MB, cores kept busy."""
+    """Measures latency and stage times in ms per frame, memory in MB and cores used."""
     sequence = open_sequence(args.source, args.topic)
     before_mb = resident_mb()
     models, pipeline = build_engine(args)
@@ -49,7 +49,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         frames = prefetched(sequence.frames())
         for index, (image, stamp_s) in enumerate(frames):
             frame = Frame(image, stamp_s)
-            if index == 0:  # memory is touched and caches filled for the first time
+            if index == 0:  # warm-up: first touch of memory and caches
                 warm = build_pipeline(args.pipeline, models, engine_options(args))
                 for _ in range(_WARM_UP):
                     warm.process(frame)
@@ -83,7 +83,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Command line, for `compare` alone."""
+    """Entry point for `compare`; not meant for users."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source")
     parser.add_argument("--topic", default="")

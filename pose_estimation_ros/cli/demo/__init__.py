@@ -1,1 +1,1 @@
-"""`pose_estimation demo`: the node as a user runs it, a camera beside it, and what comes out."""
+"""`pose_estimation demo`: runs the real node with a simulated camera and shows the result."""

@@ -1,4 +1,4 @@
-"""`pose_estimation demo`: the node as a user runs it, a camera beside it, and what comes out.
+"""`pose_estimation demo`: runs the real node with a simulated camera and shows the result.
 
 Three processes on real DDS: the node, a player that publishes the frames in real time, and this
 one, which records. The exit code is 0 only if poses came: for the bundled scene, for nine of ten
@@ -44,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--video", default="", metavar="FILE", help="a video (default: a bundled moving scene)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("demo_output"), metavar="FOLDER", help="for the results"
+        "--out",
+        type=Path,
+        default=Path("demo_output"),
+        metavar="FOLDER",
+        help="folder for the results",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_engine_arguments(parser)
@@ -56,14 +60,14 @@ def run(args: argparse.Namespace) -> int:
     files += model_files(read_settings(args))
     check_outputs(files, {f"--out, {name}": args.out / name for name in OUTPUT_FILES})
     os.environ.update(dds_profile.defaults(os.environ))
-    # The demo talks to itself alone, whatever robots are on the network.
+    # Keep the demo off the network, where robots may run.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     try:
         import rclpy  # noqa: F401
     except ImportError as error:
         raise ConfigError(
             "the demo needs ROS 2: source it, or run scripts/with_env pose_estimation demo; "
-            "`pose_estimation video` works without"
+            "`pose_estimation video` works without it"
         ) from error
     from pose_estimation_ros.cli.demo.player import open_source
     from pose_estimation_ros.cli.demo.report import DemoReport
@@ -96,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def node_command(parameters: dict[str, Any], namespace: str) -> list[str]:
-    """The installed node with its parameters, as `ros2 run` would start it.
+    """Builds the command that starts the installed node, as `ros2 run` would.
 
     Raises:
         ConfigError: the package is not built or not sourced.
@@ -113,7 +117,7 @@ def node_command(parameters: dict[str, Any], namespace: str) -> list[str]:
 
 
 class _Recording:
-    """Runs node and player, and keeps every PoseArray that comes."""
+    """Runs node and player, and records every PoseArray."""
 
     def __init__(self, frames: int | None) -> None:
         self.messages: list[Any] = []
@@ -122,7 +126,7 @@ class _Recording:
         self._frames = frames
 
     def run(self, parameters: dict[str, Any], video: str, scratch: Path, log: Path) -> list[int]:
-        """The stamps, in ns, of the frames that were played."""
+        """Plays the source; returns the stamps of its frames in ns."""
         import rclpy
         from rclpy.qos import QoSProfile
 
@@ -152,7 +156,8 @@ class _Recording:
         except Exception as error:
             if rclpy.ok():
                 raise
-            raise KeyboardInterrupt from error  # which shuts rclpy down: then anything may fail
+            # Ctrl-C shuts rclpy down, after which any call may fail.
+            raise KeyboardInterrupt from error
         finally:
             for process in reversed(processes):
                 stop(process)
@@ -161,12 +166,12 @@ class _Recording:
             rclpy.try_shutdown()
         self.node_exit = node.returncode
         if not played.is_file():
-            raise InputError("the player ended before it had played: its error is above")
+            raise InputError("the player ended early: its error is above")
         stamps: list[int] = json.loads(played.read_text())
         return stamps
 
     def _await_node(self, recorder: Any, node: subprocess.Popen[bytes], log: Path) -> None:
-        """Waits until the node takes images."""
+        """Waits until the node subscribes to images."""
         import rclpy
 
         deadline = time.monotonic() + _START_S
@@ -177,7 +182,7 @@ class _Recording:
                 raise PoseEstimationError(f"the node did not start: {said}")
             if time.monotonic() > deadline:
                 raise PoseEstimationError(
-                    f"the node took no images within {_START_S:.0f} s, see {log}"
+                    f"the node did not subscribe to images within {_START_S:.0f} s, see {log}"
                 )
             rclpy.spin_once(recorder, timeout_sec=0.05)
 
@@ -206,7 +211,7 @@ class _Recording:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ctrl-C, and harder only where that does not help."""
+    """Stops a process with SIGINT, and kills it if that fails."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         try:

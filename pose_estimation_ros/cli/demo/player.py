@@ -1,7 +1,7 @@
 """Plays a video, or the bundled scene, as a camera.
 
-Publishes `image` (bgr8) and `camera_info` at the source's rate, each frame at its time whether or
-not anybody keeps up, as a camera does.
+Publishes `image` (bgr8) and `camera_info` at the source's rate and, like a camera, never waits for
+slow subscribers.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from pose_estimation_ros.io.video import VideoSource
 _FRAME_ID = "demo_camera"
 _LISTENER_S = 20.0
 _PREPARED = 30
-# What a webcam has when nobody calibrated it: about 60 degrees across.
+# Assumed for an uncalibrated webcam: about 60 degrees horizontally.
 _FOCAL_WIDTHS = 0.87
 
 
 def open_source(video: str) -> FrameSource:
-    """The video of that path, or the bundled scene where the path is empty."""
+    """Opens a video, or the bundled scene if the path is empty."""
     return VideoSource(video) if video else SceneSource()
 
 
@@ -49,7 +49,7 @@ def _source(args: argparse.Namespace) -> FrameSource:
 
 
 class Player(Node):
-    """A camera driver whose camera is a file."""
+    """Publishes frames the way a camera driver does."""
 
     def __init__(self, source: FrameSource, encoding: str, reliable: bool = False) -> None:
         super().__init__("video_player")
@@ -72,7 +72,7 @@ class Player(Node):
         return self._image.get_subscription_count() > 0
 
     def publish(self, pixels: ByteArray) -> int:
-        """Publishes a BGR image; its stamp in nanoseconds."""
+        """Publishes a BGR image; returns its stamp in nanoseconds."""
         height, width = pixels.shape[:2]
         if self._encoding == "rgb8":
             pixels = pixels[..., ::-1].copy()
@@ -90,7 +90,7 @@ class Player(Node):
 
 
 def _prepared(source: FrameSource) -> Iterator[ByteArray]:
-    """As many frames as the source has, out of its first ones, which are drawn before all else."""
+    """Yields as many frames as the source has, repeating a few rendered in advance."""
     first = list(itertools.islice(source.frames(), _PREPARED))
     return itertools.islice(itertools.cycle(forth_and_back(first)), source.length)
 
@@ -136,11 +136,11 @@ def main(argv: list[str] | None = None) -> int:
             stamps.append(player.publish(pixels))
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except PoseEstimationError as error:  # a video that ends before its end
+    except PoseEstimationError as error:  # a truncated video
         print(f"play: error: {error}", file=sys.stderr)
     except Exception:
         if rclpy.ok():
-            raise  # else interrupted while it started: whatever then failed, failed for that
+            raise  # otherwise the error is a consequence of the interruption
     finally:
         if args.log:
             args.log.write_text(json.dumps(stamps))

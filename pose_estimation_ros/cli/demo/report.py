@@ -1,4 +1,4 @@
-"""What the demo shows: figures, an annotated video and still, and a bag."""
+"""Report of the demo: figures, annotated video and still image, and a bag."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STAGES = (
     "age_at_publish",
 )
 _FOUND_SHARE = 0.9
-_FALSE_PER_FRAME = 1 / 50  # false positives that the bundled scene may have
+_FALSE_PER_FRAME = 1 / 50  # false positives tolerated in the bundled scene
 
 
 def _stamp_ns(message: PoseArray) -> int:
@@ -39,7 +39,7 @@ def _stamp_ns(message: PoseArray) -> int:
 
 
 class DemoReport:
-    """Compares what was played with what was answered."""
+    """Compares the frames played with the poses received."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class DemoReport:
         self._persons_found = self._persons_visible = self._false_positives = 0
 
     def write(self, folder: Path, topic: str) -> None:
-        """annotated.mp4, annotated.png and the bag."""
+        """Writes annotated.mp4, annotated.png and the bag."""
         source = self._source
         best: tuple[int, ByteArray] | None = None
         latest: PoseArray | None = None
@@ -89,7 +89,7 @@ class DemoReport:
         draw_label(pixels, text, (4, 24))
 
     def _count(self, index: int, answer: PoseArray) -> None:
-        """In the bundled scene it is known where people are: one in each photograph."""
+        """Counts hits and misses in the bundled scene, which has one person per photograph."""
         if not isinstance(self._source, SceneSource):
             return
         centres = np.array(
@@ -107,7 +107,7 @@ class DemoReport:
         self._false_positives += len(centres) - found
 
     def figures(self) -> dict[str, Any]:
-        """Everything measured, as plain data."""
+        """Returns all measurements as plain data."""
         messages = self._messages
         persons = [len(message.poses) for message in messages]
         span_s = (_stamp_ns(messages[-1]) - _stamp_ns(messages[0])) * 1e-9 if messages else 0.0
@@ -135,7 +135,7 @@ class DemoReport:
         return figures
 
     def table(self) -> str:
-        """The figures for people."""
+        """Formats the figures as text."""
         figures = self.figures()
         share = figures["frames_answered"] / max(figures["frames_in"], 1)
         rows = [
@@ -160,7 +160,7 @@ class DemoReport:
         return "\n".join(lines)
 
     def problem(self) -> str:
-        """Why the demo failed; empty where it did not."""
+        """Says why the demo failed; empty if it succeeded."""
         if not self._stamps:
             return "no frame was played"
         if not self._messages:

@@ -1,1 +1,1 @@
-"""`pose_estimation evaluate`: accuracy of detector and pose model on annotated images."""
+"""`pose_estimation evaluate`: measures accuracy on annotated images."""

@@ -1,4 +1,4 @@
-"""The images of a COCO keypoint file, the predictions for them, and the figures."""
+"""Runs the models on the images of a COCO keypoint file and computes the figures."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from pose_estimation_ros.evaluation.coco_metrics import (
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import PipelineOptions
 
-_MIN_SCORE = 0.02  # of the detections that count for their AP
+_MIN_SCORE = 0.02  # lowest detection score that counts for AP
 _MAX_PERSONS = 256
-# Of the persons that are published.
+# Figures reported for published persons.
 PERSONS_FIGURES = ("recall", "false_per_image")
 
 
@@ -61,7 +61,7 @@ class CocoRun:
         self.cases: list[Case] = []
 
     def image(self, image_id: int) -> ByteArray:
-        """An image, BGR.
+        """Reads an image as BGR.
 
         Raises:
             InputError: it is missing or unreadable.
@@ -75,7 +75,7 @@ class CocoRun:
         return np.asarray(pixels, np.uint8)
 
     def predict(self) -> None:
-        """Runs the models over the images."""
+        """Runs the models on all images."""
         options = engine_options(self._args)
         self._threshold = options.detector.confidence_threshold
         models = build_models(engine_config(self._args))
@@ -91,9 +91,9 @@ class CocoRun:
             for done, image_id in enumerate(self._image_ids, 1):
                 frame = Frame(Image(self.image(image_id)))
                 if self._args.boxes == "ground-truth":
-                    self._in_true_boxes(models, frame, image_id)
+                    self._estimate_in_true_boxes(models, frame, image_id)
                 else:
-                    self._in_found_boxes(models, frame, image_id, options)
+                    self._run_pipeline(models, frame, image_id, options)
                 progress.show(done)
             progress.close()
             self._about["detector"] = models.detector.status.active
@@ -101,7 +101,7 @@ class CocoRun:
         finally:
             models.close()
 
-    def _in_true_boxes(self, models: Models, frame: Frame, image_id: int) -> None:
+    def _estimate_in_true_boxes(self, models: Models, frame: Frame, image_id: int) -> None:
         persons = [p for p in self._people if p.image_id == image_id and not p.crowd]
         boxes = np.array([np.append(p.box[:2], p.box[:2] + p.box[2:]) for p in persons])
         boxes = boxes.reshape(-1, 4).astype(np.float32)
@@ -115,10 +115,10 @@ class CocoRun:
             if person.counted
         ]
 
-    def _in_found_boxes(
+    def _run_pipeline(
         self, models: Models, frame: Frame, image_id: int, options: PipelineOptions
     ) -> None:
-        # A new pipeline for each image: they are not of one scene.
+        # A new pipeline per image, since they are unrelated.
         result = build_pipeline(self._args.pipeline, models, options).process(frame)
         poses = result.poses
         self._predictions[image_id] = Predictions(poses.boxes, poses.scores, poses.keypoints)
@@ -129,10 +129,10 @@ class CocoRun:
         self._detections[image_id] = (seen.boxes, seen.scores)
 
     def take(self, rows: list[Any]) -> None:
-        """Takes COCO results instead of running models.
+        """Uses COCO results from a file instead of running models.
 
         Raises:
-            InputError: they are not of this kind, or of images that are not in the data.
+            InputError: they are not COCO keypoint results, or name images not in the data.
         """
         by_image: dict[int, list[tuple[AnyArray, float, AnyArray]]] = {}
         for index, row in enumerate(rows):
@@ -144,7 +144,7 @@ class CocoRun:
                 image_id, score = row["image_id"], float(row["score"])
             except (KeyError, TypeError, ValueError) as error:
                 raise InputError(
-                    f"entry {index} of '{self._args.results}' is no COCO keypoint result "
+                    f"entry {index} of '{self._args.results}' is not a COCO keypoint result "
                     f"({error}): expected image_id, keypoints (51 numbers) and score"
                 ) from error
             if image_id not in self._names:
@@ -162,7 +162,7 @@ class CocoRun:
 
     @property
     def results(self) -> list[dict[str, Any]]:
-        """The predictions as COCO results."""
+        """The predictions as COCO keypoint results."""
         return [
             row
             for image_id in self._image_ids
@@ -171,7 +171,7 @@ class CocoRun:
         ]
 
     def figures(self, listing: dict[str, Any]) -> dict[str, Any]:
-        """Everything measured, as plain data."""
+        """Returns all measurements as plain data."""
         if not self.cases:
             self.cases = cases_of(self._predictions, self._people)
         annotated = bool(self._people)
@@ -181,7 +181,7 @@ class CocoRun:
             detection = detection_figures(
                 self._detections, self._people, self._image_ids, self._threshold
             )
-            # What is left of them after min_pose_score, and what each image's limit lets through.
+            # The published persons: after min_pose_score and the limit per image.
             published = {i: (p.boxes, p.scores) for i, p in self._predictions.items()}
             persons = detection_figures(published, self._people, self._image_ids, 0.0)
         return {

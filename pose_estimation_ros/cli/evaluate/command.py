@@ -1,4 +1,4 @@
-"""`pose_estimation evaluate`: arguments, and what is printed and saved."""
+"""`pose_estimation evaluate`: arguments, and printing and saving of the figures."""
 
 from __future__ import annotations
 
@@ -31,23 +31,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "data", type=Path, metavar="DATA.json", help="COCO keypoints, or 3DMPPE's 3D ones"
     )
     parser.add_argument(
-        "--images", type=Path, metavar="FOLDER", help="of the images (default: beside DATA.json)"
+        "--images",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the images (default: that of DATA.json)",
     )
     parser.add_argument(
         "--boxes",
         choices=("detector", "ground-truth"),
         default="detector",
-        help="persons as the pipeline finds them (default), or as annotated: the pose model alone",
+        help="use detected boxes (default), or annotated ones to measure the pose model alone",
     )
     parser.add_argument(
-        "--results", type=Path, metavar="FILE", help="judge these COCO results, run no model"
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="evaluate these COCO results instead of running models",
     )
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="first N images only")
     parser.add_argument(
-        "--pictures", type=Path, metavar="FILE.png", help="the best and the worst cases"
+        "--pictures",
+        type=Path,
+        metavar="FILE.png",
+        help="write a picture of the best and worst cases",
     )
     parser.add_argument(
-        "--save-results", type=Path, metavar="FILE", help="the predictions as COCO results"
+        "--save-results", type=Path, metavar="FILE", help="save the predictions as COCO results"
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_engine_arguments(parser)
@@ -56,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     check_count("limit", args.limit)
     if args.pictures and args.pictures.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise ConfigError(f"--pictures: '{args.pictures}' is no .png or .jpg")
+        raise ConfigError(f"--pictures: '{args.pictures}' is not a .png or .jpg file")
     inputs = [args.data, *([args.results] if args.results else [])]
     inputs += model_files(read_settings(args))
     check_outputs(inputs, {"--save-results": args.save_results, "--pictures": args.pictures})
@@ -72,12 +81,12 @@ def run(args: argparse.Namespace) -> int:
     if not image_ids:
         raise InputError(f"'{args.data}' lists no images: expected some with id and file_name")
     if not people and args.boxes == "ground-truth":
-        raise InputError(f"nobody is annotated in '{args.data}': run without --boxes ground-truth")
-    # With nobody in any image, what is found is false.
+        raise InputError(f"'{args.data}' annotates nobody: run without --boxes ground-truth")
+    # Data without any person is fine: then every detection is a false positive.
     if people and not any(person.counted for person in people):
         raise InputError(
-            f"nobody in '{args.data}' counts: expected persons with at least 8 annotated joints "
-            "and a box of at least 64x64 px"
+            f"no person in '{args.data}' counts: expected persons with at least 8 annotated "
+            "joints and a box of at least 64x64 px"
         )
     evaluation = CocoRun(args, names, people, image_ids)
     if args.results:
@@ -88,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     print(json.dumps(figures, indent=2) if args.json else table(figures))
     if figures["coco"] is None and people:
         print("no COCO AP: pip install pycocotools", file=sys.stderr)
-    # Last: figures that took long are not lost over a file that cannot be written.
+    # Written last, so that an unwritable file does not lose the figures.
     if args.save_results:
         write_text(args.save_results, json.dumps(evaluation.results))
     if args.pictures:

@@ -1,1 +1,1 @@
-"""`pose_estimation video`: poses in videos, images, cameras and streams, without ROS."""
+"""`pose_estimation video`: estimates poses in videos, images and streams, without ROS."""

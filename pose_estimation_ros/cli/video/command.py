@@ -34,13 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="OUT",
-        help="with the poses drawn: OUT.mp4, or of images OUT.png or a folder",
+        help="draw the poses: OUT.mp4, or for images OUT.png or a folder",
     )
     parser.add_argument(
-        "--json", type=Path, metavar="POSES.jsonl", help="one JSON object a frame with the poses"
+        "--json",
+        type=Path,
+        metavar="POSES.jsonl",
+        help="write the poses, one JSON object per frame",
     )
     parser.add_argument(
-        "--coco", type=Path, metavar="RESULTS.json", help="the poses as COCO results"
+        "--coco", type=Path, metavar="RESULTS.json", help="write the poses as COCO results"
     )
     parser.add_argument(
         "--resume", action="store_true", help="continue where the file of --json ends"
@@ -56,11 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.resume and not args.json:
-        raise ConfigError("--resume: continues the file of --json, which is not given")
+        raise ConfigError("--resume continues the file of --json: add --json")
     check_count("frames", args.frames)
     source = open_frames(args.source)
     if args.resume and isinstance(source, CameraSource):
-        raise ConfigError("--resume: the past of a camera cannot be seen again")
+        raise ConfigError("--resume: a camera cannot be resumed")
     _check_outputs(args, source)
     records = read_records(args.json) if args.resume else []
     models, pipeline = build_engine(args)

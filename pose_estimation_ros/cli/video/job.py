@@ -1,4 +1,4 @@
-"""One run of `pose_estimation video`: from a source to every output asked for."""
+"""Processes a frame source and writes all requested outputs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from pose_estimation_ros.io.pose_records import (
 )
 from pose_estimation_ros.io.prefetch import prefetched
 
-_WARM_UP = 30  # frames of an earlier run that are processed again, to find its persons
+_WARM_UP = 30  # frames processed again on resume, to match track ids
 
 
 class VideoJob:
-    """Estimates, draws and writes frame after frame.
+    """Estimates, draws and writes frame by frame.
 
     Attributes:
         done: frames so far.
@@ -53,7 +53,7 @@ class VideoJob:
         self.done = 0
 
     def run(self, stack: contextlib.ExitStack) -> bool:
-        """True if the source came to its end, False after Ctrl-C; of a camera that is the end.
+        """Processes the source; returns False after Ctrl-C, except for a camera.
 
         Raises:
             InputError: something cannot be read or written.
@@ -105,7 +105,7 @@ class VideoJob:
 
     def _frames(self) -> Generator[ByteArray, None, None]:
         frames: Generator[ByteArray, None, None] = self._source.frames()
-        # A camera gives its newest frame; what is read ahead would grow old.
+        # A camera yields its newest frame; prefetched ones would be stale.
         return frames if self._live else prefetched(frames)
 
     def _answer(self, index: int, pixels: ByteArray, stamp_s: float) -> PoseResult:
@@ -120,7 +120,7 @@ class VideoJob:
         return result
 
     def _repeat(self, index: int, frame: Frame) -> PoseResult:
-        """The earlier run's answer; its last frames also tell who is who."""
+        """Repeats an earlier run's record; its last frames also map the track ids."""
         record = self._records[index]
         if index >= len(self._records) - _WARM_UP and self._identities and not self._apart:
             self._identities.learn(self._pipeline.process(frame), record)
@@ -134,7 +134,7 @@ class VideoJob:
         draw_label(pixels, text, (4, 24))
 
     def _image_id(self, index: int) -> int:
-        """COCO's images are named by their number."""
+        """Returns the COCO image id: the number in the file name."""
         if isinstance(self._source, ImagesSource):
             stem = self._source.files[index].stem
             return int(stem) if stem.isdecimal() else index

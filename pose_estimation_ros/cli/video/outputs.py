@@ -1,4 +1,4 @@
-"""What `pose_estimation video` writes: drawn pictures, JSON lines, and COCO results."""
+"""Outputs of `pose_estimation video`: drawn images, JSON lines and COCO results."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from pose_estimation_ros.io.pose_records import FrameRecord
 from pose_estimation_ros.io.sources import FrameSource
 from pose_estimation_ros.io.video_writer import VideoWriter
 
-# Takes a drawn image, its number and its time in s.
+# Called with a drawn image, its frame number and its time in s.
 WritePicture = Callable[[int, ByteArray, float], None]
 WriteLine = Callable[[FrameRecord], None]
 
 
 def picture_output(out: Path, source: FrameSource, stack: contextlib.ExitStack) -> WritePicture:
-    """Writes a video, or an image for each of a folder's; the stack closes it.
+    """Opens a video, or one image per input image, for writing; closed by the stack.
 
     Raises:
-        ConfigError: the name does not fit the source.
+        ConfigError: the file name does not fit the source.
     """
     if out.suffix.lower() == ".mp4":
         writer = stack.enter_context(VideoWriter(out, source.fps, source.width, source.height))
@@ -52,9 +52,9 @@ def picture_name(file: Path) -> str:
 
 
 def line_output(path: Path, already: list[FrameRecord], stack: contextlib.ExitStack) -> WriteLine:
-    """Writes one JSON object a frame after those that are there already; the stack closes it.
+    """Appends one JSON object per frame to a file; closed by the stack.
 
-    Each is on the disk before the next, so that an interrupted run can be resumed.
+    Each line is flushed to disk, so that an interrupted run can be resumed.
 
     Raises:
         InputError: the file cannot be written.
@@ -78,10 +78,10 @@ def line_output(path: Path, already: list[FrameRecord], stack: contextlib.ExitSt
 
 @contextlib.contextmanager
 def coco_output(path: Path | None, rows: list[dict[str, Any]]) -> Iterator[None]:
-    """Writes the rows as COCO results at the end of the block, also where an error was the end.
+    """Writes the rows as COCO results when the block ends, also after an error.
 
     Raises:
-        InputError: the file cannot be written; at once, as the end is too late to learn that.
+        InputError: the file cannot be written; checked at the start.
     """
     if path is None:
         yield
@@ -98,7 +98,7 @@ def coco_output(path: Path | None, rows: list[dict[str, Any]]) -> Iterator[None]
 
 @contextlib.contextmanager
 def _closed_quietly(path: Path) -> Iterator[Any]:
-    """The file for writing; a full disk is reported when writing, not again when closing."""
+    """Opens a file for writing; a full disk is reported on write, not again on close."""
     file = path.open("w", encoding="utf-8")
     try:
         yield file

@@ -1,1 +1,1 @@
-"""Figures for people: tables, charts, pages, and pictures of cases."""
+"""Reports: tables, charts, HTML pages and pictures of cases."""

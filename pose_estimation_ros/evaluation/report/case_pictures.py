@@ -1,4 +1,4 @@
-"""A picture of the best and the worst cases of an evaluation."""
+"""Draws the best and worst cases of an evaluation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GROUND = (40, 36, 34)
 
 
 def draw_cases(path: Path, cases: Sequence[Case], image: Callable[[int], ByteArray]) -> None:
-    """Writes a PNG: a row of the best and two of the worst, truth green, prediction orange.
+    """Writes a picture of the best and worst cases: annotation green, prediction orange.
 
     Raises:
         InputError: an image is missing, or the picture cannot be written.
@@ -59,7 +59,7 @@ def _row(tiles: Sequence[ByteArray]) -> ByteArray:
 
 
 def _tile(case: Case, pixels: ByteArray) -> ByteArray:
-    """The person's surroundings, with both skeletons."""
+    """Draws a person's surroundings with both skeletons."""
     x, y, width, height = case.person.box
     side = 1.3 * max(width, height)
     scale = _TILE / side

@@ -1,4 +1,4 @@
-"""Writes what `compare` found: report.json and report.html."""
+"""Writes the report of `compare`: report.json and report.html."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write_report(
     sequence: VideoSequence | BagSequence,
     advice: Sequence[Advice],
 ) -> None:
-    """report.json and report.html.
+    """Writes report.json and report.html.
 
     Raises:
         ModelError: they cannot be written.
@@ -73,7 +73,7 @@ def _plain(advice: Advice) -> dict[str, Any]:
 def _pictures(
     records: dict[str, list[FrameRecord]], sequence: VideoSequence | BagSequence
 ) -> dict[str, ByteArray]:
-    """The frame in which the most is seen most surely, with each pipeline's poses."""
+    """Draws each pipeline's poses on the frame with the highest sum of scores."""
     frames = min(len(rows) for rows in records.values())
     seen = [
         sum(pose["score"] for rows in records.values() for pose in rows[index]["poses"])

@@ -1,4 +1,4 @@
-"""The comparison as one HTML page: no script, no request to anywhere."""
+"""Renders the comparison as one HTML page, without scripts or external requests."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ svg .tickmark{stroke:var(--ink);stroke-width:2}
 border-bottom:1px solid var(--line)}.card{padding:12px}th,td{padding:6px 4px}}
 """
 
-# Rows of the table: title, where the number is, digits, unit.
+# Rows of the table: title, path of the number, digits, unit.
 _ROWS = (
     ("Latency, mean", ("latency_ms", "mean"), 1, "ms"),
     ("Latency, p95", ("latency_ms", "p95"), 1, "ms"),
@@ -97,7 +97,7 @@ def _at(figures: Mapping[str, Any], place: Sequence[str]) -> Any:
 
 
 def rows_of(by_pipeline: Mapping[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
-    """The table: a title and the pipelines' values, without rows that nobody measured."""
+    """Returns the rows of the table: title and one value per pipeline, unmeasured rows omitted."""
     rows = []
     for title, place, digits, unit in _ROWS:
         values = [_at(figures, place) for figures in by_pipeline.values()]
@@ -114,7 +114,7 @@ def page(
     pictures: Mapping[str, ByteArray],
     advice: Sequence[Advice],
 ) -> str:
-    """The page. `curves` holds latencies in ms and numbers of poses by frame and pipeline."""
+    """Renders the page. `curves` holds latencies in ms and pose counts per frame and pipeline."""
     title = f"{' · '.join(by_pipeline)} on {about['name']}"
     parts = [
         f"<h1>{html.escape(title)}</h1>",

@@ -1,4 +1,4 @@
-"""Small charts as inline SVG: drawn for a phone's width, they grow with the page."""
+"""Small inline SVG charts, sized for a phone and scaling with the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BINS = 120
 
 
 def _nice(limit: float) -> tuple[float, float]:
-    """A round upper end of an axis that holds the limit, and a round step."""
+    """Returns a round upper end of an axis that covers the limit, and a round step."""
     limit = max(limit, 1e-9)
     power = 10 ** math.floor(math.log10(limit / 4))
     step = next(n * power for n in (1, 2, 2.5, 5, 10) if n * power * 5 >= limit)
@@ -42,7 +42,7 @@ def _y_axis(top: float, step: float, unit: str) -> list[str]:
 
 
 def _binned(values: Sequence[float]) -> list[tuple[float, float, float]]:
-    """Least, median and greatest value of each of at most so many stretches."""
+    """Returns minimum, median and maximum of at most _BINS stretches of the values."""
     size = max(1, math.ceil(len(values) / _BINS))
     bins = []
     for start in range(0, len(values), size):
@@ -52,9 +52,9 @@ def _binned(values: Sequence[float]) -> list[tuple[float, float, float]]:
 
 
 def lines(series: Mapping[str, Sequence[float]], unit: str, title: str) -> str:
-    """A curve a series over the frames: the median of each stretch, its range as a shade."""
+    """Draws a curve per series over the frames: median of each stretch, range shaded."""
     longest = max(len(values) for values in series.values())
-    # Single spikes may leave the chart, or they would flatten everything else.
+    # Clip single spikes, which would flatten everything else.
     ranked = sorted(value for values in series.values() for value in values)
     limit = max(1.15 * ranked[min(len(ranked) - 1, int(0.99 * len(ranked)))], 1e-6)
     top, step = _nice(limit)
@@ -80,7 +80,7 @@ def lines(series: Mapping[str, Sequence[float]], unit: str, title: str) -> str:
 
 
 def spans(rows: Mapping[str, tuple[float, float, float, float]], unit: str, title: str) -> str:
-    """A row each: a bar from the first to the third value, a tick at the second, a last dot."""
+    """Draws a row per series: bar from first to third value, tick at second, dot at last."""
     top, step = _nice(max(row[3] for row in rows.values()))
     height = _TOP + 46 * len(rows) + _BOTTOM
     left = 58
@@ -107,7 +107,7 @@ def spans(rows: Mapping[str, tuple[float, float, float, float]], unit: str, titl
 def bars(
     rows: Mapping[str, Sequence[tuple[str, float]]], unit: str, title: str, total: bool = True
 ) -> str:
-    """A horizontal bar a series, made of named parts that are stacked."""
+    """Draws a horizontal bar per series, stacked from named parts."""
     sums = {name: sum(value for _, value in parts) for name, parts in rows.items()}
     top, step = _nice(1.12 * max(sums.values()))
     height = _TOP + 46 * len(rows) + _BOTTOM

@@ -1,4 +1,4 @@
-"""The figures of `evaluate` for people."""
+"""Formats the figures of `evaluate` as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures for people."""
+    """Formats the figures as a table."""
     pose, coco = figures["pose"], figures["coco"]
     detection, persons = figures["detection"], figures["persons"]
     people = f"{pose['people']} persons that count" if pose else "nobody annotated"

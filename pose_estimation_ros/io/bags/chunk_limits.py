@@ -1,6 +1,6 @@
 """Limits on compressed chunks of a bag: their unpacked size, read before unpacking.
 
-A few kilobytes may claim, and unpack to, any amount of memory.
+A few kilobytes can unpack to any amount of memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LARGEST_CHUNK = 2**30  # bytes; recorders close a chunk after a few megabytes
 _MAGIC_BYTES = 8
 _CHUNK = 0x06
 _RECORD_HEAD = struct.Struct("<BQ")  # opcode, length of the content
-# First time, last time, size, checksum, length of the compression's name.
+# First time, last time, size, checksum, length of the compression name.
 _CHUNK_HEAD = struct.Struct("<QQQII")
 _ENOUGH = 128  # bytes of a chunk that hold its head and that of the compressed data
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -38,7 +38,7 @@ def check_chunk(head: bytes) -> None:
 
 
 def _zstd_size(data: bytes) -> int:
-    """The size that the head of a Zstandard frame names (RFC 8878, 3.1.1.1); 0 where none."""
+    """Reads the content size of a Zstandard frame header (RFC 8878, 3.1.1.1); 0 if absent."""
     if len(data) < 6 or data[:4] != _ZSTD_MAGIC:
         return 0
     descriptor = data[4]

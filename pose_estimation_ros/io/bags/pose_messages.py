@@ -1,4 +1,4 @@
-"""Messages for bags, made with rosbags' types: the same contents as the node's, without ROS."""
+"""Builds the node's messages for bags with rosbags' types, without ROS."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def _type(name: str) -> Any:
 def pose_array(
     header: Any, width: int, height: int, result: PoseResult, sequence: int, dropped: int
 ) -> bytes:
-    """A serialised PoseArray.
+    """Builds a serialised PoseArray.
 
-    Its times are NaN, not known: what this machine took says nothing about the recording, and a
-    second run is to give the same bytes.
+    Its times are NaN: processing times say nothing about the recording, and repeated runs must
+    produce the same bytes.
     """
     skeleton = skeleton_named(result.skeleton)
     times = _type(f"{PACKAGE}/msg/StageTimes")
@@ -85,7 +85,7 @@ def _persons(result: PoseResult, width: int, height: int) -> list[Any]:
 
 
 def jpeg_image(header: Any, pixels: ByteArray) -> bytes:
-    """A serialised CompressedImage of BGR pixels (height, width, 3)."""
+    """Builds a serialised CompressedImage from BGR pixels (height, width, 3)."""
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     message = _type(COMPRESSED_IMAGE)(header=header, format="jpeg", data=data.reshape(-1))
     return bytes(typestore().serialize_cdr(message, COMPRESSED_IMAGE))

@@ -16,10 +16,10 @@ STORAGES = (".mcap", ".db3")
 
 
 def find_bags(path: Path) -> list[Path]:
-    """The bags at a path: itself where it is one, else those in the folder, by name.
+    """Finds the bags at a path: the path itself if it is a bag, else those in the folder.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no bag.
     """
     if not path.exists():
         raise InputError(f"bag '{path}' does not exist: check the path")
@@ -27,7 +27,7 @@ def find_bags(path: Path) -> list[Path]:
         if path.suffix in STORAGES:
             return [path]
         raise InputError(
-            f"'{path}' is no bag: expected a rosbag2 folder, or a file {' or '.join(STORAGES)}"
+            f"'{path}' is not a bag: expected a rosbag2 folder, or a file {' or '.join(STORAGES)}"
         )
     if _is_bag(path):
         return [path]
@@ -45,7 +45,7 @@ def _is_bag(folder: Path) -> bool:
 
 
 def _storage_files(bag: Path) -> list[Path]:
-    """The files of a bag in the order of recording (bag_2 before bag_10)."""
+    """Lists the files of a bag in the order of recording (bag_2 before bag_10)."""
     if bag.is_file():
         return [bag]
     files = [file for file in bag.iterdir() if file.suffix in STORAGES]
@@ -63,7 +63,7 @@ class BagReader:
         """Opens the bag.
 
         Raises:
-            InputError: it is no bag, it would fill the memory, or rosbags is not installed.
+            InputError: it is not a bag, its chunks are too large, or rosbags is not installed.
         """
         try:
             from rosbags.rosbag2 import Reader
@@ -71,8 +71,8 @@ class BagReader:
             raise InputError("reading bags needs rosbags: pip install rosbags") from error
         self.path = path
         self.damage = ""
-        self.seen: dict[str, str] = {}  # every topic met so far, with its type
-        self.counts: dict[str, int] = {}  # messages by topic, where the index knows them
+        self.seen: dict[str, str] = {}  # topic -> type, as far as read
+        self.counts: dict[str, int] = {}  # messages per topic, if the bag has an index
         self._reader: Any = None
         for file in _storage_files(path) if path.exists() else ():
             if file.suffix == ".mcap":
@@ -80,7 +80,7 @@ class BagReader:
         try:
             reader = Reader(path)
             reader.open()
-        except Exception as error:  # rosbags raises many things at damaged bags
+        except Exception as error:  # rosbags raises many kinds of errors on damaged bags
             self.damage = " ".join(str(error).split())
             if not _storage_files(path):
                 raise InputError(f"bag '{path}' cannot be read: {self.damage}") from error
@@ -92,7 +92,7 @@ class BagReader:
                 self.counts[connection.topic] = count + connection.msgcount
 
     def messages(self, wanted: Wanted) -> Iterator[BagMessage]:
-        """The messages of the wanted topics by time of recording, up to the damage if any."""
+        """Yields the messages of the wanted topics by recording time, up to any damage."""
         return self._indexed(wanted) if self._reader else self._salvaged(wanted)
 
     def _indexed(self, wanted: Wanted) -> Iterator[BagMessage]:
@@ -132,7 +132,7 @@ class BagReader:
                 seconds = (last_ns - first_ns) * 1e-9
                 self.damage += f", {seconds:.3f} s after its first image (message of {last_ns} ns)"
         else:
-            # Every record is there, only the index is not: nothing is lost.
+            # Only the index is missing: no message is lost.
             self.damage = f"{reason}; all its messages were read without"
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""Reads rosbag2 files that are damaged: cut off, or never closed by their recorder.
+"""Reads damaged rosbag2 files: truncated, or never closed by the recorder.
 
-Whole bags are read by rosbags through their index. A damaged one has none, so its records are read
-in the order in which they were written, up to the damage.
+Intact bags are read by rosbags through their index. A damaged bag has none, so its records are
+read in file order, up to the damage.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pose_estimation_ros.io.bags.chunk_limits import LARGEST_CHUNK, check_chunk
 _MAGIC = b"\x89MCAP0\r\n"
 _CHUNK = 0x06
 _RECORD_HEAD = struct.Struct("<BQ")  # MCAP: opcode, length of the content
-# MCAP, start of a chunk: first time, last time, size, checksum, length of the compression's name.
+# MCAP chunk header: first time, last time, size, checksum, length of the compression name.
 _CHUNK_HEAD = struct.Struct("<QQQII")
 _LARGEST_RECORD = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class BagMessage:
-    """A serialised (CDR) message as it was recorded; `stamp_ns` is the time of recording."""
+    """A recorded message, CDR-serialised; `stamp_ns` is the recording time."""
 
     topic: str
     kind: str
@@ -43,17 +43,17 @@ Wanted = Callable[[str, str], bool]  # of a topic and its message type
 
 
 def salvage(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
-    """The messages of one storage file up to the damage.
+    """Yields the messages of one storage file up to the damage.
 
     Raises:
         DamageError: at the damage.
-        InputError: it is no bag, or a library is missing.
+        InputError: it is not a bag, or a library is missing.
     """
     if path.suffix == ".mcap":
         return _salvage_mcap(path, wanted)
     if path.suffix == ".db3":
         return _salvage_sqlite(path, wanted)
-    raise InputError(f"'{path}' is no storage file of rosbag2: expected .mcap or .db3")
+    raise InputError(f"'{path}' is not a rosbag2 storage file: expected .mcap or .db3")
 
 
 def _salvage_mcap(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
@@ -69,7 +69,7 @@ def _salvage_mcap(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
     topics: dict[int, tuple[str, str]] = {}
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
-            raise InputError(f"'{path}' is no MCAP file: it does not start like one")
+            raise InputError(f"'{path}' is not an MCAP file: it lacks the magic bytes")
         try:
             for record in _records(file):
                 if isinstance(record, Schema):
@@ -86,9 +86,9 @@ def _salvage_mcap(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
 
 
 def _records(file: IO[bytes]) -> Iterator[Any]:
-    """The records of an MCAP file after its magic, those inside chunks too.
+    """Yields the records of an MCAP file after the magic, including those inside chunks.
 
-    Raises what the mcap library raises at the damage, after everything before it.
+    Raises what the mcap library raises, once the damage is reached.
     """
     from mcap.records import Footer
     from mcap.stream_reader import StreamReader
@@ -102,10 +102,10 @@ def _records(file: IO[bytes]) -> Iterator[Any]:
         if opcode == _CHUNK:
             check_chunk(body)
             if len(body) < length:
-                yield from _whole_part(body)
+                yield from _intact_records(body)
                 file.seek(start)
                 raise EOFError(f"the file ends within a chunk of {length} bytes")
-            # A reader wants a footer at the end, so it stops with an error after a lone chunk.
+            # Without a footer, StreamReader ends with an error after the chunk.
             yield from _until_end(reader.records)
         elif len(body) < length:
             file.seek(start)
@@ -127,8 +127,8 @@ def _until_end(records: Iterator[Any]) -> Iterator[Any]:
         return
 
 
-def _whole_part(body: bytes) -> Iterator[Any]:
-    """The records at the beginning of a chunk that is cut off."""
+def _intact_records(body: bytes) -> Iterator[Any]:
+    """Yields the intact records at the start of a truncated chunk."""
     from mcap.stream_reader import StreamReader
 
     if len(body) < _CHUNK_HEAD.size:
@@ -152,7 +152,7 @@ def _salvage_sqlite(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     last = 0
     try:
-        # SQLite refuses a file shorter than its header says, unless told that it is being mended.
+        # SQLite refuses a truncated file unless writable_schema is on.
         connection.execute("PRAGMA writable_schema = ON")
         topics = {
             number: (name, kind)
@@ -167,7 +167,7 @@ def _salvage_sqlite(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
             last = number
     except sqlite3.DatabaseError as error:
         if last == 0 and not path.read_bytes()[:15] == b"SQLite format 3":
-            raise InputError(f"'{path}' is no SQLite file: {error}") from error
+            raise InputError(f"'{path}' is not an SQLite file: {error}") from error
         raise DamageError(f"{path.name} is damaged after message {last} ({error})") from error
     finally:
         connection.close()

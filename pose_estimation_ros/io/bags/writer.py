@@ -17,13 +17,13 @@ POSE_ARRAY = f"{PACKAGE}/msg/PoseArray"
 NAME = "poses"  # of the storage file
 PARTIAL = ".partial"
 STORAGES = {"mcap": "MCAP", "sqlite3": "SQLITE3"}
-# Held in reserve while a bag is written: what closing it needs where the disk is full.
+# Disk space reserved while writing, so that the bag can be closed on a full disk.
 _RESERVE_BYTES = 4 * 2**20
 
 
 @lru_cache(maxsize=1)
 def typestore() -> Any:
-    """The types of Jazzy and of this package.
+    """Returns the message types of Jazzy and of this package.
 
     Raises:
         InputError: rosbags is not installed.
@@ -40,14 +40,14 @@ def typestore() -> Any:
 
 
 class BagWriter:
-    """A new bag. Until it is whole its folder is called NAME.partial.
+    """Writes a new bag. Until it is complete its folder is called NAME.partial.
 
-    Used as a context: leaving it normally closes the bag and moves it to its place; after an error
-    or Ctrl-C what was written so far is closed too, and stays, readable, as NAME.partial.
+    Leaving the context normally closes the bag and moves it to its final name. After an error or
+    Ctrl-C the messages written so far stay readable in NAME.partial.
     """
 
     def __init__(self, folder: Path, storage: str = "mcap", replace: bool = False) -> None:
-        """Begins the bag.
+        """Creates the bag.
 
         Raises:
             InputError: rosbags is not installed, the folder is there already (unless `replace`),
@@ -120,7 +120,7 @@ class BagWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            # The error that is on its way says more than one about closing.
+            # The original error matters more than one from closing.
             with contextlib.suppress(Exception):
                 self._close()
             with contextlib.suppress(OSError):
@@ -139,7 +139,7 @@ class BagWriter:
 
 
 def write_pose_bag(folder: Path, topic: str, messages: list[tuple[int, bytes]]) -> Path:
-    """Writes serialised PoseArrays with their times in ns; the folder becomes a bag.
+    """Writes serialised PoseArrays, with times in ns, as a bag in a folder.
 
     It then holds poses.mcap and the metadata.yaml that `ros2 bag` reads; other files in it stay.
 

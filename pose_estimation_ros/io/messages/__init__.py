@@ -1,1 +1,1 @@
-"""Camera messages as pixels, depth and intrinsics; ROS's and rosbags' objects are read alike."""
+"""Converts camera messages, from ROS or rosbags, to pixels, depth and intrinsics."""

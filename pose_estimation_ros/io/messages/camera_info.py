@@ -1,4 +1,4 @@
-"""sensor_msgs/CameraInfo as a camera model."""
+"""Converts sensor_msgs/CameraInfo to a camera model."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.messages.protocols import CameraInfoMessage
 from pose_estimation_ros.io.messages.quoting import quoted
 
-_DISTORTIONS = (4, 5, 8, 12, 14)  # what OpenCV takes: plumb_bob, rational, thin prism, tilted
+_DISTORTIONS = (
+    4,
+    5,
+    8,
+    12,
+    14,
+)  # lengths that OpenCV accepts: plumb_bob, rational, thin prism, tilted
 
 
 def to_camera(msg: CameraInfoMessage) -> CameraModel | None:
-    """The intrinsics, None where the driver left them zero (an uncalibrated camera).
+    """Returns the intrinsics, or None if they are zero (an uncalibrated camera).
 
     Raises:
-        InputError: they are no intrinsics.
+        InputError: the intrinsics are invalid.
     """
     fx, fy, cx, cy = (float(msg.k[index]) for index in (0, 4, 2, 5))
     if fx == 0 and fy == 0:

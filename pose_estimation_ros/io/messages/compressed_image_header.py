@@ -1,7 +1,7 @@
-"""Width and height of a compressed image, read off its header before anything is decoded.
+"""Reads the size of a compressed image from its header, before decoding.
 
-An image of a few kilobytes may ask for gigabytes of pixels. Only the formats that are read here
-are handed to OpenCV: its many other decoders are no business of whoever may publish on a topic.
+An image of a few kilobytes can decode to gigabytes. Only the formats parsed here reach OpenCV, so
+that publishers cannot reach its many other decoders.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import struct
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
-# Start-of-frame markers; C4, C8 and CC among their numbers mean other things.
+# Start-of-frame markers; C4, C8 and CC in that range have other meanings.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 
 
 def image_size(data: bytes | memoryview) -> tuple[int, int] | None:
-    """Width and height in px of a JPEG, PNG or WebP image; None where it is no whole one.
+    """Width and height in px of a JPEG, PNG or WebP image; None if incomplete or unknown.
 
-    Whole means for a PNG that its chunks are as long as they say: OpenCV takes memory for what a
-    chunk claims, up to 4 GB, before it reads.
+    A PNG's chunks must be as long as they declare: OpenCV allocates the declared length, up to
+    4 GB, before reading.
     """
     head = bytes(data[:32])
     if head.startswith(_PNG):
@@ -52,7 +52,7 @@ def _of_png(data: bytes | memoryview) -> tuple[int, int] | None:
 def _of_jpeg(data: bytes | memoryview) -> tuple[int, int] | None:
     """The size in the first start-of-frame segment; segments are walked, not searched.
 
-    A thumbnail inside an APP segment has such a segment of its own, which must not be taken.
+    A thumbnail inside an APP segment has its own start-of-frame, which must be ignored.
     """
     position = 2
     while position + 4 <= len(data):

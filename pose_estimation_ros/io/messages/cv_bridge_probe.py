@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 _TRIAL_S = 30.0
-# A conversion, since its C++ part may be imported without an error and end Python when it is used.
+# Tries a conversion, since a broken C++ part may import well and crash on first use.
 _TRIAL = """
 from cv_bridge import CvBridge
 from sensor_msgs.msg import Image
@@ -18,9 +18,9 @@ assert CvBridge().imgmsg_to_cv2(image, "bgr8").shape == (2, 2, 3)
 
 
 def why_unusable() -> str:
-    """Why cv_bridge cannot be used, in one line; empty where it can.
+    """Returns one line saying why cv_bridge is unusable; empty if it works.
 
-    It is tried in another process, since one built against another NumPy may end the process.
+    Tried in a subprocess, since a build for another NumPy may crash the process.
     """
     try:
         run = subprocess.run(
@@ -41,7 +41,7 @@ def why_unusable() -> str:
 
 @lru_cache(maxsize=1)
 def cv_bridge() -> tuple[Any, str]:
-    """A CvBridge, or None and why there is none. The first call takes a second."""
+    """Returns a CvBridge, or None and the reason. The first call takes about a second."""
     why = why_unusable()
     if why:
         return None, why

@@ -50,10 +50,10 @@ _DEPTH = {"16UC1": (np.uint16, 1e-3), "mono16": (np.uint16, 1e-3), "32FC1": (np.
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuses images without pixels and those with too many, before memory is taken for them.
+    """Checks that an image has pixels, and not too many, before memory is allocated.
 
     Raises:
-        InputError: with the size and the limit.
+        InputError: the size is zero or over the limit.
     """
     if width < 1 or height < 1:
         raise InputError(f"image of {width}x{height} px has no pixels")
@@ -67,7 +67,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 def _view(
     msg: ImageMessage, pixel_bytes: int, rows: int, max_pixels: int = MAX_IMAGE_PIXELS
 ) -> AnyArray:
-    """The message's bytes as (rows, width, pixel_bytes) uint8, a view that honours the step."""
+    """Views the message's bytes as (rows, width, pixel_bytes) uint8, honouring the step."""
     row_bytes = msg.width * pixel_bytes
     step = msg.step or row_bytes
     check_size(msg.width, msg.height, max_pixels)
@@ -87,13 +87,13 @@ def _view(
 
 
 def _words(view: AnyArray, dtype: Any, big_endian: bool) -> AnyArray:
-    """Bytes (rows, width, n) as words (rows, width) in the machine's byte order."""
+    """Converts bytes (rows, width, n) to words (rows, width) in native byte order."""
     kind = np.dtype(dtype).newbyteorder(">" if big_endian else "<")
     return np.ascontiguousarray(view).view(kind)[..., 0].astype(dtype, copy=False)
 
 
 def to_image(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
-    """The pixels of an image message; for bgr8 and rgb8 a view, so the message must live on.
+    """Converts an image message to pixels; bgr8 and rgb8 are views into the message.
 
     Raises:
         InputError: the encoding is unknown, size, step and data contradict each other, or the
@@ -111,7 +111,7 @@ def to_image(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
     channels, channel_bytes, conversion = _ENCODINGS[msg.encoding]
     view = _view(msg, channels * channel_bytes, msg.height, max_pixels)
     if channel_bytes == 2:
-        # The detector and the pose model take 8 bits: the high bytes, wherever they are.
+        # The models take 8 bits: keep the high byte of each channel.
         view = np.ascontiguousarray(view[..., 0 if msg.is_bigendian else 1 :: 2])
     if conversion is None:
         return Image(view, "rgb" if msg.encoding == "rgb8" else "bgr")
@@ -143,7 +143,7 @@ def _bgr(pixels: AnyArray, conversion: int) -> Any:
 
 
 def to_image_compressed(msg: CompressedImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
-    """The pixels of a compressed image message: JPEG, PNG or WebP.
+    """Decodes a compressed image message: JPEG, PNG or WebP.
 
     Raises:
         InputError: the data is not such an image, or the image has more than `max_pixels`.
@@ -165,7 +165,7 @@ def to_image_compressed(msg: CompressedImageMessage, max_pixels: int = MAX_IMAGE
 
 
 def to_depth(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> FloatArray:
-    """A depth image in metres (height, width), 0 or NaN in its holes: 16UC1 (mm) or 32FC1 (m).
+    """Converts a depth image, 16UC1 (mm) or 32FC1 (m), to metres; holes are 0 or NaN.
 
     Raises:
         InputError: it is of another encoding, its size, step and data contradict each other, or
@@ -177,5 +177,5 @@ def to_depth(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> FloatArra
     dtype, metres = _DEPTH[msg.encoding]
     view = _view(msg, np.dtype(dtype).itemsize, msg.height, max_pixels)
     words = _words(view, dtype, bool(msg.is_bigendian))
-    with np.errstate(invalid="ignore"):  # any bits may be there, signalling NaNs too
+    with np.errstate(invalid="ignore"):  # the data may hold signalling NaNs
         return (words * np.float32(metres)).astype(np.float32, copy=False)

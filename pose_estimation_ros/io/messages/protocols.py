@@ -1,4 +1,4 @@
-"""What is read of camera messages. ROS's own objects and those that rosbags reads both have it."""
+"""Protocols for the fields read from camera messages, both ROS's and rosbags' objects."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ CameraImage: TypeAlias = ImageMessage | CompressedImageMessage
 
 
 class CameraInfoMessage(CameraMessage, Protocol):
-    """sensor_msgs/CameraInfo, as far as it is read."""
+    """sensor_msgs/CameraInfo: the fields in use."""
 
     height: int
     width: int
@@ -58,5 +58,5 @@ class CameraInfoMessage(CameraMessage, Protocol):
 
 
 def seconds(stamp: Stamp) -> float:
-    """A stamp in seconds."""
+    """Converts a stamp to seconds."""
     return float(stamp.sec) + float(stamp.nanosec) * 1e-9

@@ -229,7 +229,7 @@ def test_bad_input_is_named_in_one_line(folder: Path, frames: list, tmp_path: Pa
         ((short, "--pipelines", "v3"), ["1 usable frames"]),
         ((folder, "--pipelines", "v9"), ["v9", "v3, v4, hybrid"]),
         ((folder, "--pipelines", ","), ["--pipelines"]),
-        ((folder, "--topic", "/image"), ["--topic", "no bag"]),
+        ((folder, "--topic", "/image"), ["--topic", "not a bag"]),
         ((folder, "--latency-ms", -1), ["--latency-ms"]),
         ((folder, "--out", text / "x"), ["text.mp4"]),
         ((folder, "--yolo-model", "/no/yolo.onnx"), ["--yolo-model", "/no/yolo.onnx"]),

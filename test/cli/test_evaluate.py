@@ -182,12 +182,12 @@ def test_bad_input_is_named_in_one_line(data: Path, tmp_path: Path) -> None:
     unknown.write_text(json.dumps([{**_results(data, 0)[0], "image_id": 99}]))
     for arguments, words in (
         ((tmp_path / "none.json",), ["none.json", "No such file"]),
-        ((text,), ["text.json", "no JSON"]),
+        ((text,), ["text.json", "not a JSON file"]),
         ((other,), ["list.json", "COCO annotations"]),
         ((strange,), ["odd.json", "bbox and keypoints"]),
         ((nobody,), ["nobody.json", "no images"]),
         ((data, "--images", tmp_path), ["0.png", "--images"]),
-        ((data, "--results", text), ["text.json", "no JSON"]),
+        ((data, "--results", text), ["text.json", "not a JSON file"]),
         ((data, "--results", strange), ["odd.json", "list of COCO results"]),
         ((data, "--results", unknown), ["unknown.json", "image 99"]),
         ((data, "--model-path", "/no/pose.onnx"), ["--model-path", "/no/pose.onnx"]),

@@ -1,4 +1,4 @@
-"""Writes the reference in docs/cli.md from the commands' arguments; with --check only compares."""
+"""Generates the reference in docs/cli.md from the commands' arguments; --check only compares."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pose_estimation_ros.cli.main import COMMANDS
 
 
 def rows(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """A row for each argument; as argparse's own help differs from one Python to the next."""
+    """Yields a row per argument. argparse's own help differs between Python versions."""
     for action in parser._actions:
         if isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
             continue
@@ -29,7 +29,7 @@ def rows(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def section(title: str, what: str, parser: argparse.ArgumentParser, level: int) -> Iterator[str]:
-    """A command, and its actions where it has some."""
+    """Yields the section of a command and of its actions, if any."""
     yield f"{'#' * level} {title}\n\n{what[0].upper()}{what[1:]}."
     table = list(rows(parser))
     if table:
@@ -42,7 +42,7 @@ def section(title: str, what: str, parser: argparse.ArgumentParser, level: int) 
 
 
 def reference() -> str:
-    """Every command with its arguments."""
+    """Returns the reference of all commands."""
     parts: list[str] = []
     for name, (module, what) in COMMANDS.items():
         parser = argparse.ArgumentParser(add_help=False)

@@ -1,4 +1,4 @@
-"""Blocks of the documents that are written from the code."""
+"""Updates the blocks of documents that are generated from code."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def update(document: str, name: str, content: str) -> int:
-    """Writes what stands between the marks `name: begin` and `name: end` of a document.
+    """Replaces the text between the marks `name: begin` and `name: end` of a document.
 
-    With --check on the command line it only compares.
+    With --check on the command line, only compares.
 
     Returns:
-        The exit code: 1 where it was compared and differs, after saying so.
+        The exit code: 1 if --check found a difference, which is printed.
     """
     path = ROOT / document
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
@@ -24,7 +24,7 @@ def update(document: str, name: str, content: str) -> int:
     new = f"{before}{begin}\n{content}\n{end}{after}"
     if "--check" in sys.argv[1:]:
         if new != text:
-            print(f"{document}: the {name} differ from the code: run {sys.argv[0]}")
+            print(f"{document}: the {name} block is out of date: run {sys.argv[0]}")
             return 1
         return 0
     path.write_text(new, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Writes the table of messages in docs/node.md from msg/; with --check only compares."""
+"""Generates the table of messages in docs/node.md from msg/; --check only compares."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from generated_block import update
 
 ROOT = Path(__file__).resolve().parent.parent
-# From the outermost to the innermost, as they are met.
+# From the outermost to the innermost.
 MESSAGES = ("PoseArray", "PersonPose", "Keypoint", "StageTimes")
 
 
 def fields(name: str) -> str:
-    """The fields of a message with their types, constants left out."""
-    found: dict[str, list[str]] = {}  # neighbours of one type are written together
+    """Lists the fields of a message with their types, without constants."""
+    found: dict[str, list[str]] = {}  # adjacent fields of one type share an entry
     last = ""
     for line in (ROOT / "msg" / f"{name}.msg").read_text(encoding="utf-8").splitlines():
         declaration = line.split("#")[0]
@@ -26,7 +26,7 @@ def fields(name: str) -> str:
 
 
 def table() -> str:
-    """The messages as a Markdown table."""
+    """Returns the messages as a Markdown table."""
     rows = [f"| **{name}** | {fields(name)} |" for name in MESSAGES]
     return "\n".join(["| message | fields |", "|---|---|", *rows])
 

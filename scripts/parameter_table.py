@@ -1,4 +1,4 @@
-"""Writes the table in docs/parameters.md from the settings; with --check only compares."""
+"""Generates the table in docs/parameters.md from the settings; --check only compares."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pose_estimation_ros.settings import Settings, settings_of
 
 
 def table() -> str:
-    """The parameters as a Markdown table."""
+    """Returns the parameters as a Markdown table."""
     lines = ["| parameter | default | live | |", "|---|---|---|---|"]
     for setting in settings_of(Settings):
         default = setting.default

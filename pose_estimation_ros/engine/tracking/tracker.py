@@ -14,7 +14,7 @@ from pose_estimation_ros.settings import TrackingOptions
 # In multiples of `min_pose_score`, the least score, the detector's times the joints', of a new
 # track, and of a person in an image without a track to continue. Chosen on images and clips:
 # docs/experiments tells the curve.
-NEW_TRACK_SCORE = 1.375
+NEW_TRACK_SCORE = 1.5
 UNTRACKED_SCORE = 1.125
 
 _LONGEST_PREDICTION_S = 0.5

@@ -58,7 +58,7 @@ class DemoReport:
     def write(self, folder: Path, topic: str) -> None:
         """Writes annotated.mp4, annotated.png and the bag."""
         source = self._source
-        best: tuple[int, ByteArray] | None = None
+        best: tuple[float, ByteArray] | None = None
         latest: PoseArray | None = None
         with VideoWriter(folder / "annotated.mp4", source.fps, source.width, source.height) as out:
             for index, (stamp, pixels) in enumerate(
@@ -72,9 +72,10 @@ class DemoReport:
                     draw_poses(pixels, poses_of(latest).poses)
                 self._caption(pixels, index, answer)
                 out.write(pixels)
-                middle = len(self._stamps) // 3 <= index
-                if answer is not None and middle and (not best or len(answer.poses) > best[0]):
-                    best = (len(answer.poses), pixels.copy())
+                late = index >= len(self._stamps) // 3
+                score = sum(person.score for person in answer.poses) if answer else 0.0
+                if answer is not None and late and (best is None or score > best[0]):
+                    best = (score, pixels.copy())
         if best is not None:
             write_picture(folder / "annotated.png", best[1])
         bag = [(_stamp_ns(message), serialize_message(message)) for message in self._messages]

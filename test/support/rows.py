@@ -17,7 +17,7 @@ What is done to the package, what is asked for, and what was seen. Every row is 
 `test/reliability`: real nodes in processes of their own on real DDS, real images, real files.
 
 - `make soak` runs all of it (at most 20 minutes on two cores) and writes this page.
-- `make test` runs the same rows with fewer frames and repetitions (at most 3 minutes), and fails
+- `make test` runs the same rows with fewer frames and repetitions, and fails
   where a row of this page is missing, is not that of its test, or was never observed.
 
 "Frames" are images that reached the node, unless the row says otherwise: what the middleware loses

@@ -41,7 +41,7 @@ class CameraExecutor(Executor):
     def __init__(self, *, context: Context | None = None) -> None:
         super().__init__(context=context)
         self._pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="callback")
-        self._beside: dict[Any, concurrent.futures.Future[None]] = {}  # what was handed over
+        self._handed_over: dict[Any, concurrent.futures.Future[None]] = {}  # what was handed over
         self._failures: SimpleQueue[BaseException] = SimpleQueue()
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
@@ -66,7 +66,7 @@ class CameraExecutor(Executor):
         What one of them still uses could not be destroyed, and rclpy itself does not wait for it.
         """
         self._pool.shutdown(wait=False, cancel_futures=True)
-        _, late = concurrent.futures.wait(list(self._beside.values()), timeout_sec)
+        _, late = concurrent.futures.wait(list(self._handed_over.values()), timeout_sec)
         return bool(super().shutdown(timeout_sec)) and not late
 
     def _once(self, timeout_sec: Any | None, condition: Callable[[], bool]) -> None:
@@ -75,13 +75,13 @@ class CameraExecutor(Executor):
         except (ShutdownException, TimeoutException, ConditionReachedException):
             return
         task, entity, _ = ready
-        if task in self._beside:
+        if task in self._handed_over:
             # Its thread has not begun: rclpy offers it again, and would do so for ever.
             time.sleep(_HANDING_OVER_S)
-        elif _takes_long(entity):
+        elif _is_slow(entity):
             # Here, not for every image: only what is handed over adds to them.
-            self._beside = {t: run for t, run in self._beside.items() if not run.done()}
-            self._beside[task] = self._pool.submit(self._run_beside, task)
+            self._handed_over = {t: run for t, run in self._handed_over.items() if not run.done()}
+            self._handed_over[task] = self._pool.submit(self._run_in_pool, task)
         else:
             task()
             task.result()
@@ -90,13 +90,13 @@ class CameraExecutor(Executor):
         except Empty:
             pass
 
-    def _run_beside(self, task: Any) -> None:
+    def _run_in_pool(self, task: Any) -> None:
         task()
         if (failure := task.exception()) is not None:
             self._failures.put(failure)
             self.wake()
 
 
-def _takes_long(entity: Any) -> bool:
+def _is_slow(entity: Any) -> bool:
     slow = isinstance(entity.callback_group, SlowCallbackGroup)
     return slow or isinstance(entity, (Service, Timer))

@@ -22,10 +22,10 @@ from pose_estimation_ros.ros.executor import CameraExecutor
 from pose_estimation_ros.ros.node import NODE_NAME, PoseEstimationNode
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_PATIENCE_S = 0.5  # with the frame in work when the node ends
+_SHUTDOWN_WAIT_S = 0.5  # for the frame in work
 
 
-class _Ending:
+class _SignalHandler:
     """Handles SIGINT and SIGTERM: interrupts loading the models, later ends spinning.
 
     A launch file's Ctrl-C arrives twice, so it must be harmless to repeat, which an exception
@@ -34,17 +34,17 @@ class _Ending:
 
     def __init__(self) -> None:
         self.starting = True
-        self.broken_off = False
+        self.interrupted_start = False
         self._woken, self._waker = socket.socketpair()
 
-    def listen(self) -> None:
+    def install(self) -> None:
         """Installs the signal handlers.
 
         Another thread shuts rclpy down. A handler runs in the main thread, between any two of its
         steps: there it could wait for ever for a lock of rclpy that the same thread holds, and it
         would not run at all before the wait for the next callback ends.
         """
-        threading.Thread(target=self._shut_down, name="ending", daemon=True).start()
+        threading.Thread(target=self._shut_down, name="shutdown", daemon=True).start()
         self._waker.setblocking(False)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
@@ -57,19 +57,19 @@ class _Ending:
 
     def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         if self.starting:
-            self.starting, self.broken_off = False, True
+            self.starting, self.interrupted_start = False, True
             raise KeyboardInterrupt
 
 
 def main(args: list[str] | None = None) -> int:
     """Runs the node until it is interrupted; the exit code is 0 unless it could not start."""
-    ending = _Ending()
+    handler = _SignalHandler()
     initialised = False
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         initialised = True
-        ending.listen()
-        return _run(ending)
+        handler.install()
+        return _run(handler)
     except KeyboardInterrupt:
         return 0
     except PoseEstimationError as error:
@@ -80,36 +80,36 @@ def main(args: list[str] | None = None) -> int:
     except Exception:
         if rclpy.ok() or not initialised:  # wrong arguments, no keys for DDS security
             raise
-        return 0  # interrupted while it started: whatever then failed, failed for that
+        return 0  # interrupted while it started, which is why it failed
     finally:
         rclpy.try_shutdown()
-        if ending.broken_off:
-            gc.collect()  # half a node; what keeps it alive nobody knows
-            shared_memory.remove(shared_memory.own())  # nobody else would
-            _end_at_once()
+        if handler.interrupted_start:
+            gc.collect()  # destroys the half-built node, which reference cycles keep alive
+            shared_memory.remove(shared_memory.own())  # no other process would
+            _exit_without_waiting()
 
 
-def _run(ending: _Ending) -> int:
+def _run(handler: _SignalHandler) -> int:
     node = PoseEstimationNode()
     executor = CameraExecutor()
     try:
         executor.add_node(node)
         started = not node.get_parameter("autostart").value or _start(node)
-        ending.starting = False
+        handler.starting = False
         if not started:
             return 0 if not rclpy.ok() else 1
         _spin(executor, node)
     finally:
-        ending.starting = False
-        over = node.stop(_PATIENCE_S)
-        executor.shutdown(timeout_sec=_PATIENCE_S)
+        handler.starting = False
+        over = node.stop(_SHUTDOWN_WAIT_S)
+        executor.shutdown(timeout_sec=_SHUTDOWN_WAIT_S)
         node.destroy_node()
         if not over and not rclpy.ok():
-            _end_at_once()
+            _exit_without_waiting()
     return 0
 
 
-def _end_at_once() -> None:
+def _exit_without_waiting() -> None:
     """Exits without waiting for a model that is still computing, loading or hanging.
 
     Its thread cannot be stopped; where it came back into a Python that has gone, the process would

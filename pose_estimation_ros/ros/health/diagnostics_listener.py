@@ -14,13 +14,13 @@ from pose_estimation_ros.ros.dds.profile import own_gid, without_profile
 from pose_estimation_ros.ros.health.status_report import HARDWARE_ID
 
 _TOPIC = "/diagnostics"
-_QUIET_S = 4.0  # a domain with no publisher of diagnostics: time enough to discover one
-_PATIENCE_S = 12.0  # a publisher is there: it speaks once a second, later on a busy machine
-_SETTLE_S = 1.5  # from the first word: the other nodes' turn comes within a second
+_DISCOVERY_S = 4.0  # enough to discover a publisher, if there is one
+_LONGEST_WAIT_S = 12.0  # where there is a publisher, which may be late on a busy machine
+_SETTLE_S = 1.5  # after the first message: every node publishes once a second
 
 
 @dataclass(slots=True)
-class Heard:
+class NodeDiagnostics:
     """The latest status by name of every node of this package.
 
     `unprofiled` are the ends, on this machine, of the nodes' image topics that run without a Fast
@@ -31,21 +31,21 @@ class Heard:
     unprofiled: list[str] = field(default_factory=list)
 
 
-def listen() -> Heard:
+def listen() -> NodeDiagnostics:
     """Listens to /diagnostics for 2 to 12 s.
 
     Waits the longer where a publisher has been discovered and none of ours has spoken yet, as
     discovery and the first message take their time on a loaded machine.
     """
-    heard = Heard()
-    first_word: float | None = None
+    collected = NodeDiagnostics()
+    first_message_s: float | None = None
 
     def collect(message: DiagnosticArray) -> None:
-        nonlocal first_word
+        nonlocal first_message_s
         ours = {s.name: s for s in message.status if s.hardware_id == HARDWARE_ID}
-        heard.statuses.update(ours)
-        if ours and first_word is None:
-            first_word = time.monotonic()
+        collected.statuses.update(ours)
+        if ours and first_message_s is None:
+            first_message_s = time.monotonic()
 
     context = rclpy.Context()
     context.init()
@@ -57,13 +57,13 @@ def listen() -> Heard:
     try:
         while True:
             executor.spin_once(timeout_sec=0.1)
-            if first_word is not None:
-                ends = first_word + _SETTLE_S
+            if first_message_s is not None:
+                ends = first_message_s + _SETTLE_S
             else:
-                ends = began + (_PATIENCE_S if node.count_publishers(_TOPIC) else _QUIET_S)
+                ends = began + (_LONGEST_WAIT_S if node.count_publishers(_TOPIC) else _DISCOVERY_S)
             if time.monotonic() >= ends:
-                heard.unprofiled = _unprofiled(node, heard.statuses)
-                return heard
+                collected.unprofiled = _unprofiled(node, collected.statuses)
+                return collected
     finally:
         executor.shutdown()
         node.destroy_node()

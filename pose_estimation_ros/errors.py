@@ -23,3 +23,11 @@ class InputError(PoseEstimationError):
 
 class CancelledError(PoseEstimationError):
     """The work was given up, since nobody waits for it any more."""
+
+
+_LONGEST_QUOTE = 40  # characters
+
+
+def quoted(text: str) -> str:
+    """Text from outside, quoted for an error or a log line: escaped, and cut to 40 characters."""
+    return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}...")

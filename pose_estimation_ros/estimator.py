@@ -19,8 +19,8 @@ from pose_estimation_ros.engine.poses import Poses
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Frame, Image, PoseResult
 from pose_estimation_ros.errors import ConfigError, InputError
-from pose_estimation_ros.io.capture import CameraSource
-from pose_estimation_ros.io.images import ImagesSource
+from pose_estimation_ros.io.image_files import ImagesSource
+from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.io.sources import open_frames
 from pose_estimation_ros.model_zoo import build_models

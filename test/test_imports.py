@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ros": {"engine", "io", "model_zoo", "msg"},
     "cli": {"engine", "io", "model_zoo", "evaluation", "ros", "msg"},
 }
-AT_THE_ROOT = {"errors", "resources", "settings"}
+AT_THE_ROOT = {"errors", "package_files", "settings"}
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pose_estimation_ros.engine.execution.gpu import Gpu
 from pose_estimation_ros.errors import PoseEstimationError
-from pose_estimation_ros.io.messages.cv_bridge_probe import why_unusable
+from pose_estimation_ros.io.messages.cv_bridge_check import why_unusable
 from pose_estimation_ros.model_zoo.manifest import packaged_manifest
-from pose_estimation_ros.resources import version
+from pose_estimation_ros.package_files import version
 from pose_estimation_ros.ros.dds import shared_memory
 from pose_estimation_ros.ros.dds.profile import VARIABLES, is_configured, packaged_profiles
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from pose_estimation_ros.errors import PoseEstimationError
-from pose_estimation_ros.resources import version
+from pose_estimation_ros.package_files import version
 
 
 class Command(Protocol):

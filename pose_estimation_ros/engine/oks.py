@@ -5,25 +5,23 @@ Source: the COCO keypoint evaluation, https://cocodataset.org/#keypoints-eval
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_estimation_ros.engine.skeletons import COCO17
+
 Array = NDArray[np.floating[Any]]
 
-# Deviations of COCO's annotators, in the order of COCO's 17 joints.
-COCO_SIGMAS = np.array(
-    [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87,
-     0.89, 0.89]
-) / 10  # fmt: skip
 # Share of a person's box that the person covers, used where no mask gives the area.
 AREA_OF_BOX = 0.53
 
 
 def oks(
     predicted: Array, truth: Array, visible: Array, area_px: Array | float,
-    sigmas: Array = COCO_SIGMAS,
+    sigmas: Sequence[float] = COCO17.sigmas,
 ) -> Array:  # fmt: skip
     """Object keypoint similarity.
 
@@ -32,7 +30,7 @@ def oks(
         truth: (..., joints, 2) px.
         visible: (..., joints), above 0 where the joint is annotated.
         area_px: (...) area of the person in square px.
-        sigmas: (joints,) deviations of the annotators, as a share of the person's size.
+        sigmas: of the skeleton, one a joint.
 
     Returns:
         (...) in [0, 1]; 0 where no joint is annotated.
@@ -49,6 +47,6 @@ def oks(
         )
     squared = ((predicted[..., :2] - truth[..., :2]) ** 2).sum(-1)
     area = np.asarray(area_px, float)[..., None]
-    similarity = np.exp(-squared / (2 * area * (2 * sigmas) ** 2 + np.spacing(1)))
+    similarity = np.exp(-squared / (2 * area * (2 * np.asarray(sigmas)) ** 2 + np.spacing(1)))
     count = counted.sum(-1)
     return np.where(counted, similarity, 0).sum(-1) / np.maximum(count, 1)

@@ -1,6 +1,7 @@
 """Skeletons: names of the joints, in the order of the models' outputs, and the bones between them.
 
-Sources: COCO keypoints (Lin et al. 2014); Human3.6M and MuCo orders as in ConvNeXtPose
+Sources: COCO keypoints (Lin et al. 2014) and the sigmas of its evaluation
+(https://cocodataset.org/#keypoints-eval); Human3.6M and MuCo orders as in ConvNeXtPose
 (Nguyen et al. 2023) and 3DMPPE (Moon et al. 2019).
 """
 
@@ -13,13 +14,17 @@ from pose_estimation_ros.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """`roots` are the joints whose mean is the root; `pairs` swap under a mirror image."""
+    """`roots` are the joints whose mean is the root; `pairs` swap under a mirror image.
+
+    `sigmas` are the deviations of the annotators as shares of the person's size, for OKS.
+    """
 
     name: str
     joints: tuple[str, ...]
     bones: tuple[tuple[int, int], ...]
     roots: tuple[int, ...]
     pairs: tuple[tuple[int, int], ...]
+    sigmas: tuple[float, ...]
 
     def index(self, joint: str) -> int:
         """The number of a joint.
@@ -44,13 +49,24 @@ def _pairs(joints: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def _skeleton(name: str, joints: str, bones: str, roots: tuple[int, ...]) -> Skeleton:
-    """Joints by name and bones as pairs of their numbers, such as "0-1 1-2"."""
+def _skeleton(
+    name: str, joints: str, bones: str, roots: tuple[int, ...], sigmas: tuple[float, ...] = ()
+) -> Skeleton:
+    """Joints by name and bones as pairs of their numbers, such as "0-1 1-2".
+
+    Where nobody has measured the sigmas, all are the mean of COCO's.
+    """
     names = tuple(joints.split())
     first_and_second = (bone.split("-") for bone in bones.split())
     pairs = tuple((int(first), int(second)) for first, second in first_and_second)
-    return Skeleton(name, names, pairs, roots, _pairs(names))
+    sigmas = sigmas or (sum(_COCO_SIGMAS) / len(_COCO_SIGMAS),) * len(names)
+    return Skeleton(name, names, pairs, roots, _pairs(names), sigmas)
 
+
+_COCO_SIGMAS = (
+    *(0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
+    *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
+)
 
 COCO17 = _skeleton(
     "coco17",
@@ -59,6 +75,7 @@ COCO17 = _skeleton(
     "right_ankle",
     "15-13 13-11 16-14 14-12 11-12 5-11 6-12 5-6 5-7 6-8 7-9 8-10 1-2 0-1 0-2 1-3 2-4 3-5 4-6",
     roots=(11, 12),
+    sigmas=_COCO_SIGMAS,
 )
 H36M18 = _skeleton(
     "h36m18",

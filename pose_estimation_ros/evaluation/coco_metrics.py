@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray
-from pose_estimation_ros.engine.oks import AREA_OF_BOX, COCO_SIGMAS, oks
+from pose_estimation_ros.engine.oks import AREA_OF_BOX, oks
 from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.evaluation.accuracy import (
     Person,
@@ -103,7 +103,7 @@ def pose_figures(cases: Sequence[Case]) -> dict[str, Any]:
     area = AREA_OF_BOX * np.array([case.person.box_area_px for case in cases])
     error = np.linalg.norm(joints[..., :2] - truth[..., :2], axis=-1)
     relative = error / size[:, None]
-    similar = np.exp(-(error**2) / (2 * area[:, None] * (2 * COCO_SIGMAS) ** 2))
+    similar = np.exp(-(error**2) / (2 * area[:, None] * (2 * np.array(COCO17.sigmas)) ** 2))
 
     def share(good: AnyArray, axis: int | None = None) -> AnyArray:
         return (good * seen).sum(axis) / np.maximum(seen.sum(axis), 1)

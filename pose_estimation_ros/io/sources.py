@@ -8,9 +8,9 @@ from typing import Protocol
 
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.capture import CameraSource, is_live
-from pose_estimation_ros.io.images import IMAGE_SUFFIXES, ImagesSource, by_number
-from pose_estimation_ros.io.video import VideoSource
+from pose_estimation_ros.io.image_files import IMAGE_SUFFIXES, ImagesSource, by_number
+from pose_estimation_ros.io.live_camera import CameraSource, is_live
+from pose_estimation_ros.io.video_reader import VideoSource
 
 
 class FrameSource(Protocol):

@@ -13,7 +13,7 @@ from pose_estimation_ros.model_zoo.manifest import (
     packaged_manifest,
     resolve_model,
 )
-from pose_estimation_ros.model_zoo.model_chains import build_models
+from pose_estimation_ros.model_zoo.pipeline_models import build_models
 
 if TYPE_CHECKING:
     from pose_estimation_ros.model_zoo.conversion.batch import (

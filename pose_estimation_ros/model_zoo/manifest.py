@@ -11,7 +11,7 @@ import yaml
 from pose_estimation_ros.errors import ConfigError, ModelError
 from pose_estimation_ros.model_zoo.provenance import read_provenance, sha256_of
 from pose_estimation_ros.model_zoo.user_folder import models_folder
-from pose_estimation_ros.resources import share_folder
+from pose_estimation_ros.package_files import share_folder
 
 TASKS = ("detector", "pose")
 _FORMAT = 1

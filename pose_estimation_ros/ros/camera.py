@@ -12,17 +12,17 @@ from rclpy.lifecycle import LifecycleNode
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines import Models, Pipeline
 from pose_estimation_ros.errors import CancelledError, InputError, ModelError
-from pose_estimation_ros.io.messages.protocols import CameraImage
+from pose_estimation_ros.io.messages.message_types import CameraImage
 from pose_estimation_ros.ros.dds import profile as dds_profile
-from pose_estimation_ros.ros.frame_answerer import FrameAnswerer
-from pose_estimation_ros.ros.frame_timing import FrameTiming
+from pose_estimation_ros.ros.frame_processor import FrameProcessor
 from pose_estimation_ros.ros.frame_worker import FrameWorker, ReceivedImage
+from pose_estimation_ros.ros.health.camera_diagnostics import CameraStatusReporter
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
-from pose_estimation_ros.ros.health.camera_status import CameraStatusReporter
 from pose_estimation_ros.ros.health.no_output import CameraSituation
 from pose_estimation_ros.ros.health.status_report import STALE, WARN
 from pose_estimation_ros.ros.inputs.camera_inputs import CameraInputs
-from pose_estimation_ros.ros.logs import Throttle
+from pose_estimation_ros.ros.log_lines import Throttle
+from pose_estimation_ros.ros.next_image_wait import NextImageWait
 from pose_estimation_ros.ros.rate_limit import RateLimit
 from pose_estimation_ros.settings import Settings
 
@@ -54,12 +54,12 @@ class Camera:
         self._throttle = Throttle(_REPEAT_S)
         self._statistics = CameraStatistics()
         self._inputs = CameraInputs(node, prefix, settings.topics, self._on_image, self._warn)
-        self._answerer = FrameAnswerer(
+        self._answerer = FrameProcessor(
             node, prefix, pipeline, self._inputs, self._statistics, settings
         )
         self._slot = worker.slot(self._answer_newest)
         self._status = CameraStatusReporter(node, name)
-        self._rate_limit, self._timing = RateLimit(), FrameTiming()
+        self._rate_limit, self._timing = RateLimit(), NextImageWait()
         self._enabled = True
         self._reset_requested = False
 
@@ -67,7 +67,7 @@ class Camera:
         """Starts to take images."""
         self._statistics.start()
         self._status.start()
-        self._timing = FrameTiming()
+        self._timing = NextImageWait()
         self._inputs.open()
         self._node.get_logger().info(f"waiting for images on {self._inputs.topic}")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.mailbox import Mailboxes
-from pose_estimation_ros.io.messages.protocols import CameraImage
+from pose_estimation_ros.io.messages.message_types import CameraImage
 
 _POLL_S = 0.2
 

@@ -10,7 +10,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from pose_estimation_ros.resources import PACKAGE, share_folder
+from pose_estimation_ros.package_files import PACKAGE, share_folder
 from pose_estimation_ros.ros.dds import profile as dds_profile
 
 # Argument -> default and description. Empty means: as the config file says.

@@ -17,8 +17,8 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from pose_estimation_ros.errors import PoseEstimationError
+from pose_estimation_ros.ros.callback_executor import CameraExecutor
 from pose_estimation_ros.ros.dds import shared_memory
-from pose_estimation_ros.ros.executor import CameraExecutor
 from pose_estimation_ros.ros.node import NODE_NAME, PoseEstimationNode
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

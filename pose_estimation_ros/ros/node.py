@@ -13,16 +13,16 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
-from pose_estimation_ros.engine.execution.memory import return_free_memory
+from pose_estimation_ros.engine.execution.process_memory import return_free_memory
 from pose_estimation_ros.engine.execution.worker_pool import worker_layout
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.model_zoo import build_models
-from pose_estimation_ros.ros import parameters
+from pose_estimation_ros.ros import declared_parameters
 from pose_estimation_ros.ros.camera import Camera
 from pose_estimation_ros.ros.frame_worker import FrameWorker
 from pose_estimation_ros.ros.health.process_monitor import ProcessMonitor
-from pose_estimation_ros.ros.logs import forward_logs
+from pose_estimation_ros.ros.log_lines import forward_logs
 from pose_estimation_ros.settings import Settings
 
 NODE_NAME = "pose_estimation"
@@ -34,18 +34,18 @@ class PoseEstimationNode(LifecycleNode):
     """Images in, poses out; topics, services and parameters as in docs/."""
 
     def __init__(self) -> None:
-        """Declares the parameters.
+        """Declares the declared_parameters.
 
         Raises:
             ConfigError: a parameter's value is not allowed.
         """
         super().__init__(NODE_NAME)
         forward_logs(self.get_logger())
-        parameters.declare(self)
-        self.add_on_set_parameters_callback(parameters.value_check())
+        declared_parameters.declare(self)
+        self.add_on_set_parameters_callback(declared_parameters.value_check())
         self.add_post_set_parameters_callback(self._on_parameters)
         self._settings = Settings()
-        parameters.read_live(self, self._settings)
+        declared_parameters.read_live(self, self._settings)
         self._change_state = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state
         self._models: Models | None = None
@@ -72,7 +72,7 @@ class PoseEstimationNode(LifecycleNode):
         """Loads the models and announces the topics."""
         settings = self._settings
         try:
-            parameters.read(self, settings)
+            declared_parameters.read(self, settings)
             self._models = build_models(settings.engine)
             self._models.load()
             names = settings.node.cameras or [""]
@@ -146,7 +146,7 @@ class PoseEstimationNode(LifecycleNode):
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
         """As rclpy's, with a hint where a parameter cannot change while the node runs."""
         result = super().set_parameters_atomically(parameter_list)
-        return parameters.with_restart_hint([p.name for p in parameter_list], result)
+        return declared_parameters.with_restart_hint([p.name for p in parameter_list], result)
 
     def _on_change_state(
         self, request: ChangeState.Request, response: ChangeState.Response
@@ -165,7 +165,7 @@ class PoseEstimationNode(LifecycleNode):
             return response
 
     def _on_parameters(self, _changed: list[Parameter]) -> None:
-        parameters.read_live(self, self._settings)
+        declared_parameters.read_live(self, self._settings)
 
     def _on_set_enabled(
         self, request: SetBool.Request, response: SetBool.Response

@@ -1,6 +1,5 @@
 """Every setting of the package: declared once (`parameters`), by one mechanism (`declaration`)."""
 
-from pose_estimation_ros.settings.declaration import Setting, apply, check, setting, settings_of
 from pose_estimation_ros.settings.parameters import (
     MAX_IMAGE_PIXELS,
     PIPELINES,
@@ -17,6 +16,7 @@ from pose_estimation_ros.settings.parameters import (
     SmoothingOptions,
     TrackingOptions,
 )
+from pose_estimation_ros.settings.setting import Setting, apply, check, setting, settings_of
 
 __all__ = [
     "MAX_IMAGE_PIXELS",

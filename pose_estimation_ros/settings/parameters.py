@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
-from pose_estimation_ros.settings.declaration import check, setting
+from pose_estimation_ros.settings.setting import check, setting
 
 PIPELINES = ("v3", "v4", "hybrid")
 RUNTIMES = (

@@ -18,7 +18,7 @@ from calls import call
 from recordings import IMAGE, write_bag
 
 from pose_estimation_ros.cli.main import main
-from pose_estimation_ros.evaluation.pipeline_figures import jitter, tracking
+from pose_estimation_ros.evaluation.pipeline_summary import jitter, tracking
 from pose_estimation_ros.evaluation.recommendation import Need, advise, expected_p95_ms
 from pose_estimation_ros.evaluation.report import svg as report_svg
 

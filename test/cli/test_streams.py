@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.capture import CameraSource
+from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.prefetch import newest
 from pose_estimation_ros.io.video_writer import VideoWriter
 

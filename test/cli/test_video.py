@@ -17,7 +17,7 @@ from calls import call
 
 from pose_estimation_ros.io.pose_records import from_json
 from pose_estimation_ros.io.prefetch import prefetched
-from pose_estimation_ros.io.video import VideoSource
+from pose_estimation_ros.io.video_reader import VideoSource
 from pose_estimation_ros.io.video_writer import VideoWriter
 
 FRAMES = 12

@@ -74,8 +74,8 @@ def test_the_runtime_gives_its_memory_back() -> None:
 import numpy as np
 from pose_estimation_ros.io.demo_scene import SceneSource
 from pose_estimation_ros.engine import CancelToken, Frame, Image
-from pose_estimation_ros.engine.execution.memory import resident_mb
-from pose_estimation_ros.engine.execution.memory import return_free_memory
+from pose_estimation_ros.engine.execution.process_memory import resident_mb
+from pose_estimation_ros.engine.execution.process_memory import return_free_memory
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import EngineConfig
 frame = Frame(Image(next(SceneSource(640, 480, persons=18).frames())), 0.0)

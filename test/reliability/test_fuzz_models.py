@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rows import row
 
+from pose_estimation_ros.engine.detection.network_detector import NetworkDetector
 from pose_estimation_ros.engine.detection.whole_frame import WholeFrameDetector
-from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.execution.candidate import Candidate
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
@@ -105,7 +105,7 @@ def test_fuzz_detector_outputs() -> None:
         chain: FallbackChain = FallbackChain(
             "detector",
             [
-                Candidate.of("scripted", lambda: YoloDetector(runtime)),
+                Candidate.of("scripted", lambda: NetworkDetector(runtime)),
                 Candidate.of("whole", WholeFrameDetector),
             ],
         )
@@ -128,7 +128,7 @@ def test_found_empty_outputs_of_a_shape_unlike_the_first(shapes: list[tuple[int,
     chain: FallbackChain = FallbackChain(
         "detector",
         [
-            Candidate.of("scripted", lambda: YoloDetector(runtime)),
+            Candidate.of("scripted", lambda: NetworkDetector(runtime)),
             Candidate.of("whole", WholeFrameDetector),
         ],
     )

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rclpy.parameter import Parameter
 from rows import row
 
+from pose_estimation_ros.ros.declared_parameters import SETTINGS
 from pose_estimation_ros.ros.node import PoseEstimationNode
-from pose_estimation_ros.ros.parameters import SETTINGS
 
 AREA = "Fuzzing"
 PARAMETERS = row(

@@ -53,7 +53,7 @@ def test_a_bag_gives_the_same_poses_twice(rig: Rig, scene_frames: list, tmp_path
 
 def _clip(path: Path, start: int, end: int) -> list:
     """Frames of a video."""
-    from pose_estimation_ros.io.video import VideoSource
+    from pose_estimation_ros.io.video_reader import VideoSource
 
     return list(itertools.islice(VideoSource(str(path)).frames(), start, end))
 

@@ -17,14 +17,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from model_faults import FaultyRuntime, explode, nan
 
-from pose_estimation_ros.engine.execution import candidate
+from pose_estimation_ros.engine.execution import fallback_chain
 from pose_estimation_ros.errors import ModelError
-from pose_estimation_ros.model_zoo import model_chains
+from pose_estimation_ros.model_zoo import pipeline_models
 from pose_estimation_ros.ros.main import main
 
 _CONTROL = Path(os.environ["FAULTS"])
 _CALLS = itertools.count(1)
-_load = model_chains.load_runtime
+_load = pipeline_models.load_runtime
 
 
 def _misbehave(outputs: list[Any]) -> list[Any]:
@@ -45,7 +45,7 @@ def _faulty(path: Path, *more: Any, **options: Any) -> Any:
     return FaultyRuntime(loaded, _misbehave) if path.name.startswith("first_") else loaded
 
 
-model_chains.load_runtime = _faulty
+pipeline_models.load_runtime = _faulty
 if "RETRY_S" in os.environ:
-    candidate.FIRST_RETRY_S = float(os.environ["RETRY_S"])
+    fallback_chain.FIRST_RETRY_S = float(os.environ["RETRY_S"])
 sys.exit(main())

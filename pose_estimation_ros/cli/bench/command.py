@@ -15,7 +15,7 @@ from typing import Any
 
 from pose_estimation_ros.cli._options import parse_size
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
-from pose_estimation_ros.resources import version
+from pose_estimation_ros.package_files import version
 from pose_estimation_ros.settings import RUNTIMES
 
 _MEASURED = {"onnxruntime": "onnxruntime", "openvino": "openvino"}

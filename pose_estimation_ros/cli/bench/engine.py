@@ -16,10 +16,10 @@ import psutil
 
 from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.arrays import ByteArray
-from pose_estimation_ros.engine.detection.yolo import YoloDetector
+from pose_estimation_ros.engine.detection.network_detector import NetworkDetector
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.latency import summarise
-from pose_estimation_ros.engine.execution.memory import resident_mb
+from pose_estimation_ros.engine.execution.process_memory import resident_mb
 from pose_estimation_ros.engine.execution.worker_pool import chunk_sizes
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
 from pose_estimation_ros.io.demo_scene import SceneSource, forth_and_back
@@ -91,7 +91,7 @@ def _networks_ms(models: Models, frame: ByteArray, pipeline: str, persons: int) 
     For V3 only the pose network counts, since most of its frames need no detector.
     """
     pose, detector = models.pose.load(), models.detector.load()
-    assert isinstance(detector, YoloDetector)
+    assert isinstance(detector, NetworkDetector)
     picture = detector.prepare(Image(frame))[0]
     sizes = chunk_sizes(persons, models.workers.workers, pose.batch)
     shape = pose.runtime.inputs[0].shape[1:]

@@ -20,7 +20,7 @@ from std_msgs.msg import Header
 from pose_estimation_ros.cli.demo.command import node_command, stop
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.execution.latency import summarise
-from pose_estimation_ros.engine.execution.memory import MEGABYTE
+from pose_estimation_ros.engine.execution.process_memory import MEGABYTE
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros.dds import profile as dds_profile

@@ -33,13 +33,13 @@ from pose_estimation_ros.evaluation.coco_metrics import (
     coco_results,
     pose_figures,
 )
-from pose_estimation_ros.evaluation.pipeline_figures import figures_of
+from pose_estimation_ros.evaluation.pipeline_summary import figures_of
 from pose_estimation_ros.evaluation.recommendation import USE_CASES, Advice, Need, advise
-from pose_estimation_ros.evaluation.report.comparison import REPORT_FILES, write_report
-from pose_estimation_ros.evaluation.report.html import rows_of
+from pose_estimation_ros.evaluation.report.comparison_page import rows_of
+from pose_estimation_ros.evaluation.report.writer import REPORT_FILES, write_report
 from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.io.pose_records import FrameRecord, from_json
-from pose_estimation_ros.io.sequences import BagSequence, VideoSequence, open_sequence
+from pose_estimation_ros.io.recordings import BagSequence, VideoSequence, open_sequence
 from pose_estimation_ros.settings import PIPELINES
 
 _FEWEST = 5

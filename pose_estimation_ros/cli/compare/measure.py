@@ -22,13 +22,13 @@ from pose_estimation_ros.cli._options import (
     engine_options,
 )
 from pose_estimation_ros.cli._progress import Progress
-from pose_estimation_ros.engine.execution.memory import MEGABYTE, resident_mb
+from pose_estimation_ros.engine.execution.process_memory import MEGABYTE, resident_mb
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.engine.types import Frame
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.io.pose_records import as_json
 from pose_estimation_ros.io.prefetch import prefetched
-from pose_estimation_ros.io.sequences import open_sequence
+from pose_estimation_ros.io.recordings import open_sequence
 
 _WARM_UP = 3
 

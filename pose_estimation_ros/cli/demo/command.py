@@ -30,7 +30,7 @@ from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
 from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.model_zoo.manifest import resolve_model
-from pose_estimation_ros.resources import PACKAGE
+from pose_estimation_ros.package_files import PACKAGE
 from pose_estimation_ros.ros.dds import profile as dds_profile
 
 NAMESPACE = "/pose_demo"
@@ -192,7 +192,7 @@ class _Recording:
         import psutil
         import rclpy
 
-        from pose_estimation_ros.engine.execution.memory import MEGABYTE
+        from pose_estimation_ros.engine.execution.process_memory import MEGABYTE
 
         progress = Progress("frames answered", self._frames)
         watched = psutil.Process(node.pid)

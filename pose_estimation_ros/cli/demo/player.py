@@ -27,7 +27,7 @@ from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.io.demo_scene import SceneSource, forth_and_back
 from pose_estimation_ros.io.sources import FrameSource
-from pose_estimation_ros.io.video import VideoSource
+from pose_estimation_ros.io.video_reader import VideoSource
 
 _FRAME_ID = "demo_camera"
 _LISTENER_S = 20.0

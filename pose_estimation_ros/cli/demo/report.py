@@ -13,7 +13,7 @@ from pose_estimation_ros.engine.drawing import draw_label, draw_poses
 from pose_estimation_ros.engine.execution.latency import summarise
 from pose_estimation_ros.io.bags.writer import write_pose_bag
 from pose_estimation_ros.io.demo_scene import SceneSource
-from pose_estimation_ros.io.images import write_picture
+from pose_estimation_ros.io.image_files import write_picture
 from pose_estimation_ros.io.sources import FrameSource
 from pose_estimation_ros.io.video_writer import VideoWriter
 from pose_estimation_ros.msg import PoseArray

@@ -16,7 +16,7 @@ from pose_estimation_ros.cli._options import (
     read_settings,
 )
 from pose_estimation_ros.cli._progress import Progress
-from pose_estimation_ros.cli.evaluate.coco_run import CocoRun
+from pose_estimation_ros.cli.evaluate.coco_evaluation import CocoRun
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.evaluation.coco_annotations import read_annotations, read_json, write_text
 from pose_estimation_ros.evaluation.mpjpe import evaluate_3d, has_3d, table_3d

@@ -16,8 +16,8 @@ from pose_estimation_ros.cli._options import (
 from pose_estimation_ros.cli.video.job import VideoJob
 from pose_estimation_ros.cli.video.outputs import picture_name, writes_pictures
 from pose_estimation_ros.errors import ConfigError
-from pose_estimation_ros.io.capture import CameraSource
-from pose_estimation_ros.io.images import ImagesSource
+from pose_estimation_ros.io.image_files import ImagesSource
+from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.io.pose_records import read_records
 from pose_estimation_ros.io.sources import FrameSource, open_frames

@@ -16,8 +16,8 @@ from pose_estimation_ros.engine.drawing import draw_label
 from pose_estimation_ros.engine.execution.latency import summarise
 from pose_estimation_ros.engine.pipelines import Pipeline
 from pose_estimation_ros.engine.types import Frame, Image, PoseResult
-from pose_estimation_ros.io.capture import CameraSource
-from pose_estimation_ros.io.images import ImagesSource
+from pose_estimation_ros.io.image_files import ImagesSource
+from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.pose_records import (
     FrameRecord,
     Identities,

@@ -11,7 +11,7 @@ from typing import Any
 
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import ConfigError, InputError
-from pose_estimation_ros.io.images import ImagesSource, write_picture
+from pose_estimation_ros.io.image_files import ImagesSource, write_picture
 from pose_estimation_ros.io.pose_records import FrameRecord
 from pose_estimation_ros.io.sources import FrameSource
 from pose_estimation_ros.io.video_writer import VideoWriter

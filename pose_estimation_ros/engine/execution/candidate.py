@@ -13,8 +13,6 @@ from pose_estimation_ros.errors import PoseEstimationError
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-FIRST_RETRY_S = 10.0
-LONGEST_RETRY_S = 300.0
 _LONGEST_REASON = 300  # characters
 
 
@@ -51,7 +49,8 @@ class CandidateState(Generic[T]):
         self.candidate = candidate
         self.model: T | None = None
         self.failed_at_s: float | None = None
-        self.retry_after_s = FIRST_RETRY_S
+        self.failures_in_a_row = 0
+        self.retry_after_s = 0.0
         self.reason = ""
         self.loader: threading.Thread | None = None  # while it is loaded in the background
         self.hanging_call: Future[Any] | None = None
@@ -85,18 +84,17 @@ class CandidateState(Generic[T]):
                 model = self.model = self.candidate.load(urgent=urgent)
             return model
 
-    def record_failure(self, error: Exception, now_s: float) -> None:
-        """Drops the model; each failure in a row doubles the time to the next try."""
-        self.retry_after_s = (
-            min(2 * self.retry_after_s, LONGEST_RETRY_S) if self.failed else FIRST_RETRY_S
-        )
+    def record_failure(self, error: Exception, now_s: float, retry_after_s: float) -> None:
+        """Drops the model, until a retry loads it again."""
+        self.failures_in_a_row += 1
+        self.retry_after_s = retry_after_s
         self.reason = _reason(error)
         self.failed_at_s = now_s
         self.model = None  # a broken model is not kept in memory; a retry loads it afresh
 
     def record_success(self) -> None:
         """Forgets the last failure."""
-        self.failed_at_s, self.retry_after_s, self.reason = None, FIRST_RETRY_S, ""
+        self.failed_at_s, self.failures_in_a_row, self.reason = None, 0, ""
 
 
 def _reason(error: Exception) -> str:

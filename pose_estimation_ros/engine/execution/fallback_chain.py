@@ -19,6 +19,14 @@ R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
+FIRST_RETRY_S = 10.0  # after a candidate's first failure; each further one in a row doubles it
+LONGEST_RETRY_S = 300.0
+
+
+def retry_after_s(failures_in_a_row: int) -> float:
+    """How long after its last failure a candidate is tried again, from 1 failure on."""
+    return float(min(FIRST_RETRY_S * 2.0 ** min(failures_in_a_row - 1, 60), LONGEST_RETRY_S))
+
 
 @dataclass(frozen=True)
 class ChainStatus:
@@ -188,7 +196,7 @@ class FallbackChain(Generic[T]):
         with self._lock:
             if state.model is not model:
                 return  # another thread's call with this model has failed already
-            state.record_failure(error, self._clock())
+            state.record_failure(error, self._clock(), retry_after_s(state.failures_in_a_row + 1))
             self._failures += 1
             failed.append(state)
 

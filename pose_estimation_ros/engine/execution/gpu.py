@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pose_estimation_ros.engine.execution.memory import MEGABYTE
+from pose_estimation_ros.engine.execution.process_memory import MEGABYTE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Latency percentiles by stage, and rates, over a sliding window. Thread-safe."""
+"""Lap times, latency percentiles by stage and rates over a sliding window.
+
+The windows are thread-safe.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+
+class Stopwatch:
+    """Milliseconds since it was last asked."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap_ms(self) -> float:
+        """Milliseconds since the lap before, or since the start."""
+        now = time.perf_counter()
+        lap, self._last = (now - self._last) * 1e3, now
+        return lap
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar
 
-from pose_estimation_ros.engine.execution.daemon_executor import DaemonExecutor
+from pose_estimation_ros.engine.execution.daemon_threads import DaemonThreads
 from pose_estimation_ros.errors import ModelError
 
 R = TypeVar("R")
@@ -33,7 +33,7 @@ class TimedCalls:
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._idle: list[DaemonExecutor] = []
+        self._idle: list[DaemonThreads] = []
         self._lock = threading.Lock()
 
     def run(self, job: Callable[[], R]) -> R:
@@ -64,6 +64,6 @@ class TimedCalls:
         for thread in idle:
             thread.close()
 
-    def _take_thread(self) -> DaemonExecutor:
+    def _take_thread(self) -> DaemonThreads:
         with self._lock:
-            return self._idle.pop() if self._idle else DaemonExecutor(1, "model_call")
+            return self._idle.pop() if self._idle else DaemonThreads(1, "model_call")

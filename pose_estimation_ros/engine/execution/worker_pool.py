@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.execution.daemon_executor import DaemonExecutor
+from pose_estimation_ros.engine.execution.daemon_threads import DaemonThreads
 from pose_estimation_ros.settings import EngineConfig
 
 T = TypeVar("T")
@@ -114,5 +114,5 @@ class WorkerPool:
         if self._threads is not None:
             self._threads.close(LAST_JOBS_S)
 
-    def _start(self) -> DaemonExecutor | None:
-        return DaemonExecutor(self.workers, "pose_worker") if self.workers > 1 else None
+    def _start(self) -> DaemonThreads | None:
+        return DaemonThreads(self.workers, "pose_worker") if self.workers > 1 else None

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from pose_estimation_ros.engine.pipelines.camera_session import CameraSession
 from pose_estimation_ros.engine.pipelines.hybrid import HybridPipeline
-from pose_estimation_ros.engine.pipelines.models import Models
+from pose_estimation_ros.engine.pipelines.loaded_models import Models
 from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
 from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
 from pose_estimation_ros.errors import ConfigError

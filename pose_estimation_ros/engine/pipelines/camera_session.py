@@ -7,8 +7,8 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import FloatArray
 from pose_estimation_ros.engine.detection.box_propagation import boxes_around_joints
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.execution.stopwatch import Stopwatch
-from pose_estimation_ros.engine.pipelines.models import Models
+from pose_estimation_ros.engine.execution.latency import Stopwatch
+from pose_estimation_ros.engine.pipelines.loaded_models import Models
 from pose_estimation_ros.engine.pose.duplicates import keep_distinct
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCache
 from pose_estimation_ros.engine.pose.positions_3d import positions_in_metres
@@ -94,7 +94,8 @@ class CameraSession:
         if not continued:
             kept &= scores >= UNTRACKED_SCORE * options.min_pose_score
         boxes, joints, scores = found.boxes[kept], joints.take(kept), scores[kept]
-        distinct = keep_distinct(joints, boxes, scores)
+        skeleton = estimated.skeleton
+        distinct = keep_distinct(joints, boxes, scores, skeleton)
         boxes, joints, scores = boxes[distinct], joints.take(distinct), scores[distinct]
         least_new = NEW_TRACK_SCORE * options.min_pose_score
         ids, states = self._tracker.update(boxes, stamp_s, not continued or scores >= least_new)
@@ -106,7 +107,6 @@ class CameraSession:
         xy = self._smoother.smooth(joints.xy, boxes, ids, stamp_s)
         joints = JointEstimates(xy, joints.scores, joints.z_m)
         self.last_boxes = boxes_around_joints(joints, boxes)
-        skeleton = estimated.skeleton
         root_depth = self.models.root_depth
         positions, sources = positions_in_metres(frame, joints, boxes, skeleton, root_depth)
         poses = Poses(boxes, scores, joints, positions, ids, states, sources, skeleton)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines.camera_session import CameraSession
-from pose_estimation_ros.engine.pipelines.models import Models
+from pose_estimation_ros.engine.pipelines.loaded_models import Models
 from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
 from pose_estimation_ros.engine.pipelines.v4_multi_person import V4Pipeline
 from pose_estimation_ros.engine.types import Frame, PoseResult

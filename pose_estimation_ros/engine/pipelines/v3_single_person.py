@@ -16,10 +16,10 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
 from pose_estimation_ros.engine.detection.box_propagation import BoxPropagator
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.execution.stopwatch import Stopwatch
+from pose_estimation_ros.engine.execution.latency import Stopwatch
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.pipelines.camera_session import NO_BOXES, CameraSession
-from pose_estimation_ros.engine.pipelines.models import Models
+from pose_estimation_ros.engine.pipelines.loaded_models import Models
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints
 from pose_estimation_ros.engine.poses import JointEstimates
 from pose_estimation_ros.engine.types import Detections, Frame, Image, PoseResult, StageTimes

@@ -11,7 +11,7 @@ import numpy as np
 from pose_estimation_ros.engine.detection.box_propagation import BoxPropagator
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines.camera_session import CameraSession
-from pose_estimation_ros.engine.pipelines.models import Models
+from pose_estimation_ros.engine.pipelines.loaded_models import Models
 from pose_estimation_ros.engine.poses import Poses
 from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
 from pose_estimation_ros.settings import PipelineOptions

@@ -2,51 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
-from pose_estimation_ros.engine.runtimes.opening import open_with
+from pose_estimation_ros.engine.runtimes.registry import installed_for, open_with, runtimes_for
 from pose_estimation_ros.engine.runtimes.runtime import Cores, Runtime, check_file
 from pose_estimation_ros.errors import ConfigError, ModelError
 from pose_estimation_ros.settings import PRECISIONS, RUNTIMES
-
-_ONNX = tuple(name for name in RUNTIMES if name.startswith("onnxruntime"))
-# The runtimes that read files of a kind; "auto" takes the first where none is installed.
-_READERS = {
-    ".onnx": (*_ONNX, "openvino"),
-    ".xml": ("openvino",),
-    ".tflite": ("tflite", "openvino"),
-    ".pth": ("torch",),
-    ".pt": ("torch",),
-}
-_LIBRARIES = {"openvino": "openvino", "tflite": "ai_edge_litert", "torch": "torch"}
-
-
-def runtimes_for(path: Path) -> tuple[str, ...]:
-    """The runtimes that read files of this kind, installed or not.
-
-    Raises:
-        ModelError: no runtime reads such files.
-    """
-    able = _READERS.get(path.suffix.lower())
-    if able is None:
-        kinds = ", ".join(_READERS)
-        raise ModelError(f"model file {path} is of an unknown kind: expected one of {kinds}")
-    return able
-
-
-def installed_for(path: Path) -> list[str]:
-    """Those of `runtimes_for` whose libraries are installed; nothing heavy is imported."""
-    able = runtimes_for(path)
-    found = []
-    if "onnxruntime" in able:
-        from pose_estimation_ros.engine.runtimes.onnx_runtime import installed_providers
-
-        found += installed_providers()
-    for name, library in _LIBRARIES.items():
-        if name in able and importlib.util.find_spec(library) is not None:
-            found.append(name)
-    return [name for name in able if name in found]
 
 
 def load_runtime(
@@ -79,7 +40,7 @@ def load_runtime(
         installed = installed_for(path)
         runtime = installed[0] if installed else able[0]
         if len(installed) > 1:
-            from pose_estimation_ros.engine.runtimes.selection import fastest
+            from pose_estimation_ros.engine.runtimes.fastest_runtime import fastest
 
             runtime = fastest(path, installed, cores, precision, urgent)
     if runtime not in able:

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from pose_estimation_ros.engine.arrays import AnyArray
-from pose_estimation_ros.engine.execution.memory import register_trimmer
+from pose_estimation_ros.engine.execution.process_memory import register_trimmer
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 

@@ -12,7 +12,7 @@ from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.engine.drawing import draw_label
 from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.evaluation.coco_metrics import Case
-from pose_estimation_ros.io.images import write_picture
+from pose_estimation_ros.io.image_files import write_picture
 
 _TILE, _COLUMNS, _GAP, _HEAD = 300, 4, 6, 34
 _TRUTH, _GUESS, _MISSED = (90, 220, 90), (60, 140, 255), (70, 70, 240)

@@ -13,7 +13,7 @@ from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.skeletons import skeleton_named
 from pose_estimation_ros.engine.types import PoseResult
 from pose_estimation_ros.io.bags.writer import POSE_ARRAY, typestore
-from pose_estimation_ros.resources import PACKAGE
+from pose_estimation_ros.package_files import PACKAGE
 
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 _NAN = float("nan")

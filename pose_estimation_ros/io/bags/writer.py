@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.resources import PACKAGE, share_folder
+from pose_estimation_ros.package_files import PACKAGE, share_folder
 
 _MESSAGES = ("Keypoint", "PersonPose", "StageTimes", "PoseArray")
 POSE_ARRAY = f"{PACKAGE}/msg/PoseArray"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pose_estimation_ros.engine.camera_model import CameraModel
-from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.messages.protocols import CameraInfoMessage
-from pose_estimation_ros.io.messages.quoting import quoted
+from pose_estimation_ros.errors import InputError, quoted
+from pose_estimation_ros.io.messages.message_types import CameraInfoMessage
 
 _DISTORTIONS = (
     4,

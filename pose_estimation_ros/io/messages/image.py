@@ -9,11 +9,10 @@ import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
 from pose_estimation_ros.engine.types import Image
-from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.errors import InputError, quoted
 from pose_estimation_ros.io.messages.compressed_image_header import image_size
-from pose_estimation_ros.io.messages.cv_bridge_probe import cv_bridge
-from pose_estimation_ros.io.messages.protocols import CompressedImageMessage, ImageMessage
-from pose_estimation_ros.io.messages.quoting import quoted
+from pose_estimation_ros.io.messages.cv_bridge_check import cv_bridge
+from pose_estimation_ros.io.messages.message_types import CompressedImageMessage, ImageMessage
 from pose_estimation_ros.settings import MAX_IMAGE_PIXELS
 
 # Encoding -> (channels, bytes a channel, OpenCV conversion of its high bytes to BGR or None where

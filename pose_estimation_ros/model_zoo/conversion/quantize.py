@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
-from pose_estimation_ros.engine.detection.yolo import YoloDetector
+from pose_estimation_ros.engine.detection.network_detector import NetworkDetector
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.letterbox import Letterbox
-from pose_estimation_ros.engine.oks import AREA_OF_BOX, COCO_SIGMAS, oks
+from pose_estimation_ros.engine.oks import AREA_OF_BOX, oks
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.preprocessing import IMAGENET, ImageInput
 from pose_estimation_ros.engine.runtimes import load_runtime
@@ -70,7 +70,7 @@ def quantise(source: Path, target: Path, images: Path) -> float:
     runtime = load_runtime(source, "onnxruntime")
     spec = ImageInput.of(runtime)
     pose = runtime.metadata.get("task") == "pose"
-    detector = None if pose else YoloDetector(runtime)
+    detector = None if pose else NetworkDetector(runtime)
     crop = Letterbox(spec.height or _SIDE, spec.width or _SIDE)
 
     def prepare(picture: ByteArray) -> AnyArray:
@@ -165,8 +165,7 @@ def _opset(path: Path) -> int:
 def _pose_loss(source: Path, quantised: Path, pictures: list[ByteArray]) -> float:
     """1 - the mean OKS of the joints, each image taken for one person."""
     one, two = (TopDownPose(load_runtime(path, "onnxruntime")) for path in (source, quantised))
-    joints = len(one.skeleton.joints)
-    sigmas = COCO_SIGMAS if joints == len(COCO_SIGMAS) else np.full(joints, COCO_SIGMAS.mean())
+    joints, sigmas = len(one.skeleton.joints), one.skeleton.sigmas
     similarity = []
     for picture in pictures:
         height, width = picture.shape[:2]
@@ -180,7 +179,7 @@ def _pose_loss(source: Path, quantised: Path, pictures: list[ByteArray]) -> floa
 
 def _detector_loss(source: Path, quantised: Path, pictures: list[ByteArray]) -> float:
     """The share of the float model's persons that the quantised one misses."""
-    one, two = (YoloDetector(load_runtime(path, "onnxruntime")) for path in (source, quantised))
+    one, two = (NetworkDetector(load_runtime(path, "onnxruntime")) for path in (source, quantised))
     options, nothing = DetectorOptions(_SCORE), np.zeros((0, 4), np.float32)
     found = missed = 0
     for picture in pictures:

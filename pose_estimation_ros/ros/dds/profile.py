@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.resources import share_folder
+from pose_estimation_ros.package_files import share_folder
 
 # The first is Fast DDS 2's (ROS 2 Jazzy and before), the second Fast DDS 3's, which takes no file
 # with a name of an element that it has changed.

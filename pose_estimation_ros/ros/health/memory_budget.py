@@ -7,7 +7,7 @@ import time
 import weakref
 from collections.abc import Callable
 
-from pose_estimation_ros.engine.execution.memory import resident_mb, return_free_memory
+from pose_estimation_ros.engine.execution.process_memory import resident_mb, return_free_memory
 from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.settings import PipelineOptions
 

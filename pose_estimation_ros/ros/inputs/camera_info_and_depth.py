@@ -10,7 +10,7 @@ from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.messages.camera_info import to_camera
 from pose_estimation_ros.io.messages.image import to_depth
-from pose_estimation_ros.io.messages.protocols import CameraInfoMessage, ImageMessage, seconds
+from pose_estimation_ros.io.messages.message_types import CameraInfoMessage, ImageMessage, seconds
 
 _OLD_DEPTH_S = 0.2
 

@@ -14,8 +14,8 @@ from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.io.messages.image import to_image, to_image_compressed
-from pose_estimation_ros.io.messages.protocols import CameraImage
-from pose_estimation_ros.ros.executor import SlowCallbackGroup
+from pose_estimation_ros.io.messages.message_types import CameraImage
+from pose_estimation_ros.ros.callback_executor import SlowCallbackGroup
 from pose_estimation_ros.ros.health.image_loss import ImageLoss
 from pose_estimation_ros.ros.health.no_output import ImageSubscription
 from pose_estimation_ros.ros.inputs.camera_info_and_depth import CameraInfoAndDepth

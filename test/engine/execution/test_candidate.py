@@ -7,12 +7,7 @@ import threading
 
 import pytest
 
-from pose_estimation_ros.engine.execution.candidate import (
-    FIRST_RETRY_S,
-    LONGEST_RETRY_S,
-    Candidate,
-    CandidateState,
-)
+from pose_estimation_ros.engine.execution.candidate import Candidate, CandidateState
 from pose_estimation_ros.errors import ModelError
 
 
@@ -44,22 +39,19 @@ def test_a_model_is_loaded_once_by_many_threads() -> None:
     assert len(models) == 4 and len(set(map(id, models))) == 1
 
 
-def test_failures_in_a_row_double_the_time_to_the_next_try() -> None:
+def test_a_failed_candidate_waits_for_its_retry() -> None:
     state = CandidateState(Candidate.of("a", str))
     assert not state.retry_due(1e9), "it has not failed"
     state.load(urgent=False)
-    waits = []
-    for _ in range(7):
-        state.record_failure(ModelError("gone"), now_s=100.0)
-        waits.append(state.retry_after_s)
-    assert waits == [10, 20, 40, 80, 160, LONGEST_RETRY_S, LONGEST_RETRY_S]
+    state.record_failure(ModelError("gone"), now_s=100.0, retry_after_s=20.0)
     assert state.model is None, "a broken model is not kept"
-    assert not state.retry_due(100.0 + LONGEST_RETRY_S - 1)
-    assert state.retry_due(100.0 + LONGEST_RETRY_S)
+    assert not state.retry_due(119.0)
+    assert state.retry_due(120.0)
+    state.record_failure(ModelError("gone"), now_s=120.0, retry_after_s=40.0)
+    assert state.failures_in_a_row == 2
     state.record_success()
     assert not state.failed
-    state.record_failure(ModelError("gone"), now_s=0.0)
-    assert state.retry_after_s == FIRST_RETRY_S
+    assert state.failures_in_a_row == 0
 
 
 @pytest.mark.parametrize(
@@ -73,5 +65,5 @@ def test_failures_in_a_row_double_the_time_to_the_next_try() -> None:
 )
 def test_the_reason_is_one_line(error: Exception, reason: str) -> None:
     state = CandidateState(Candidate.of("a", str))
-    state.record_failure(error, now_s=0.0)
+    state.record_failure(error, now_s=0.0, retry_after_s=1.0)
     assert state.reason == reason

@@ -10,8 +10,13 @@ from functools import partial
 
 import pytest
 
-from pose_estimation_ros.engine.execution.candidate import FIRST_RETRY_S, Candidate
-from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
+from pose_estimation_ros.engine.execution.candidate import Candidate
+from pose_estimation_ros.engine.execution.fallback_chain import (
+    FIRST_RETRY_S,
+    LONGEST_RETRY_S,
+    FallbackChain,
+    retry_after_s,
+)
 from pose_estimation_ros.errors import CancelledError, InputError, ModelError
 
 
@@ -308,3 +313,8 @@ def test_many_threads_and_a_flickering_candidate_lose_no_call() -> None:
     assert not lost
     assert min(answered) > 0
     assert chain.status.failures > 1
+
+
+def test_failures_in_a_row_double_the_time_to_the_next_try() -> None:
+    waits = [retry_after_s(failures) for failures in (1, 2, 3, 4, 5, 6, 7, 10**6)]
+    assert waits == [10, 20, 40, 80, 160, LONGEST_RETRY_S, LONGEST_RETRY_S, LONGEST_RETRY_S]

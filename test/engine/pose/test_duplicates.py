@@ -6,6 +6,7 @@ import numpy as np
 
 from pose_estimation_ros.engine.pose.duplicates import keep_distinct
 from pose_estimation_ros.engine.poses import JointEstimates
+from pose_estimation_ros.engine.skeletons import COCO17
 
 RNG = np.random.default_rng(2)
 BODY = RNG.uniform((20, 20), (120, 280), (17, 2))
@@ -25,24 +26,27 @@ def test_of_two_poses_of_one_person_the_better_one_stays() -> None:
     joints, boxes = _persons(0, 4, 300)
     boxes[1, 3] = 150  # half of the body: the boxes alone are not alike
     for scores, expected in (([0.4, 0.3, 0.5], [True, False, True]), ([0.3, 0.4, 0.5], [0, 1, 1])):
-        kept = keep_distinct(joints, boxes, np.array(scores, np.float32))
+        kept = keep_distinct(joints, boxes, np.array(scores, np.float32), COCO17)
         assert kept.tolist() == [bool(value) for value in expected]
 
 
 def test_neighbours_stay() -> None:
     joints, boxes = _persons(0, 60)
-    assert keep_distinct(joints, boxes, np.array([0.5, 0.4], np.float32)).all()
+    assert keep_distinct(joints, boxes, np.array([0.5, 0.4], np.float32), COCO17).all()
 
 
 def test_who_is_suppressed_suppresses_nobody() -> None:
     """A chain of poses, each like the next: the first and the last are different people."""
     joints, boxes = _persons(0, 18, 36)
-    kept = keep_distinct(joints, boxes, np.array([0.6, 0.5, 0.4], np.float32))
+    kept = keep_distinct(joints, boxes, np.array([0.6, 0.5, 0.4], np.float32), COCO17)
     assert kept.tolist() == [True, False, True]
 
 
 def test_too_few_common_joints_tell_nothing() -> None:
     joints, boxes = _persons(0, 0, visible=2)
-    assert keep_distinct(joints, boxes, np.array([0.5, 0.4], np.float32)).all()
+    assert keep_distinct(joints, boxes, np.array([0.5, 0.4], np.float32), COCO17).all()
     nobody = JointEstimates.empty(17)
-    assert len(keep_distinct(nobody, np.zeros((0, 4), np.float32), np.zeros(0, np.float32))) == 0
+    assert (
+        len(keep_distinct(nobody, np.zeros((0, 4), np.float32), np.zeros(0, np.float32), COCO17))
+        == 0
+    )

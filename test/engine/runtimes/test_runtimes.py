@@ -13,10 +13,10 @@ import pytest
 from pose_estimation_ros.engine.runtimes import (
     Cores,
     Runtime,
+    fastest_runtime,
     load_runtime,
     loader,
     runtimes_for,
-    selection,
 )
 from pose_estimation_ros.engine.runtimes.onnx_runtime import OnnxRuntime
 from pose_estimation_ros.engine.runtimes.openvino_runtime import OpenVinoRuntime
@@ -192,7 +192,7 @@ def test_auto_takes_the_only_one_without_measuring(
 ) -> None:
     path = small_model(tmp_path / "a.onnx")
     monkeypatch.setattr(loader, "installed_for", lambda _: ["onnxruntime"])
-    monkeypatch.setattr(selection, "_choose", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(fastest_runtime, "_choose", lambda *_: pytest.fail("measured"))
     assert load_runtime(path, "auto", 1).name == "onnxruntime"
 
 
@@ -212,10 +212,10 @@ def test_auto_measures_once_and_says_why(tmp_path: Path, caplog: pytest.LogCaptu
 def test_nothing_is_measured_while_a_frame_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "_choose", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(fastest_runtime, "_choose", lambda *_: pytest.fail("measured"))
     path = small_model(tmp_path / "a.onnx")
     names = ["onnxruntime", "openvino"]
-    assert selection.fastest(path, names, Cores(), "f32", urgent=True) == "onnxruntime"
+    assert fastest_runtime.fastest(path, names, Cores(), "f32", urgent=True) == "onnxruntime"
     monkeypatch.setattr(loader, "installed_for", lambda _: names)
     assert load_runtime(path, "auto", urgent=True).name == "onnxruntime"
 
@@ -238,9 +238,11 @@ def test_the_clearly_fastest_is_chosen(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for name in ("_measure_here", "_measure_apart"):
-        monkeypatch.setattr(selection, name, lambda path, runtime, *_: times[runtime])
+        monkeypatch.setattr(fastest_runtime, name, lambda path, runtime, *_: times[runtime])
     with caplog.at_level(logging.INFO):
-        assert selection._choose(tmp_path / "a.onnx", list(times), Cores(), "f32") == expected
+        assert (
+            fastest_runtime._choose(tmp_path / "a.onnx", list(times), Cores(), "f32") == expected
+        )
     for name, answer in times.items():
         said = f"{answer:.1f} ms" if isinstance(answer, float) else answer
         assert f"{name} {said}" in caplog.messages[0]
@@ -249,7 +251,7 @@ def test_the_clearly_fastest_is_chosen(
 def test_a_runtime_that_crashes_while_it_is_measured_only_loses(tmp_path: Path) -> None:
     path = small_model(tmp_path / "broken.onnx")
     path.write_bytes(path.read_bytes()[:50])
-    answer = selection._measure_apart(path, "openvino", Cores(), "f32")
+    answer = fastest_runtime._measure_apart(path, "openvino", Cores(), "f32")
     assert isinstance(answer, str)
     assert answer.startswith("fails (")
     assert "\n" not in answer
@@ -263,8 +265,8 @@ def test_measuring_leaves_the_loser_out_of_this_process(tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from pose_estimation_ros.engine.runtimes import selection
-selection._WORTH = 0.0  # whatever comes out, the first stays
+from pose_estimation_ros.engine.runtimes import fastest_runtime
+fastest_runtime._WORTH = 0.0  # whatever comes out, the first stays
 from pose_estimation_ros.engine.runtimes import load_runtime
 assert load_runtime(Path({str(path)!r}), "auto", 1).name == "onnxruntime"
 print(*[m for m in ("openvino", "torch", "ai_edge_litert", "ultralytics") if m in sys.modules])

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.messages import cv_bridge_probe as bridge
+from pose_estimation_ros.io.messages import cv_bridge_check as bridge
 from pose_estimation_ros.io.messages.camera_info import to_camera
 from pose_estimation_ros.io.messages.compressed_image_header import image_size
 from pose_estimation_ros.io.messages.image import to_depth, to_image, to_image_compressed

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.cli.main import main
-from pose_estimation_ros.engine.detection.yolo import YoloDetector
+from pose_estimation_ros.engine.detection.network_detector import NetworkDetector
 from pose_estimation_ros.engine.runtimes import load_runtime
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
@@ -113,7 +113,7 @@ def test_yolov8_gives_the_boxes_that_ultralytics_gives(
     assert len(expected) > 3
     onnx = convert(checkpoints / "yolov8n.pt", checkpoints / "yolov8n.onnx").path
     for path in (onnx, checkpoints / "yolov8n.pt"):
-        detector = YoloDetector(load_runtime(path, "auto", 2), size=320)
+        detector = NetworkDetector(load_runtime(path, "auto", 2), size=320)
         found = detector.detect(Image(image), options, np.zeros((0, 4), np.float32))
         assert len(found) == len(expected), path.name
         inside = np.clip(expected[:, :4], 0, [size[0], size[1]] * 2)

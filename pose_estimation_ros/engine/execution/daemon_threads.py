@@ -14,7 +14,7 @@ R = TypeVar("R")
 _Job = tuple[Future[Any], Callable[[], Any]]
 
 
-class DaemonExecutor:
+class DaemonThreads:
     """A few threads that take jobs from one queue.
 
     They are daemons, unlike those of concurrent.futures: one that hangs in a native library must

@@ -14,7 +14,7 @@ from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.model_zoo import build_models
-from pose_estimation_ros.model_zoo.candidates import candidates_for, task_of
+from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
 from pose_estimation_ros.settings import EngineConfig, PipelineOptions
 
 

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from pose_estimation_ros.engine.execution.memory import resident_mb, return_free_memory
+from pose_estimation_ros.engine.execution.process_memory import resident_mb, return_free_memory
 
 
 def test_freed_memory_goes_back_to_the_system() -> None:
@@ -31,7 +31,7 @@ import onnxruntime
 registered = []
 register = onnxruntime.create_and_register_allocator
 onnxruntime.create_and_register_allocator = lambda *a: (registered.append(1), register(*a))
-from pose_estimation_ros.engine.execution.memory import return_free_memory
+from pose_estimation_ros.engine.execution.process_memory import return_free_memory
 from pose_estimation_ros.engine.runtimes.onnx_runtime import OnnxRuntime
 return_free_memory()
 assert registered == []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.engine.arrays import AnyArray
-from pose_estimation_ros.engine.detection.yolo import YoloDetector
+from pose_estimation_ros.engine.detection.network_detector import NetworkDetector
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.settings import DetectorOptions
@@ -45,7 +45,7 @@ def test_a_bright_person_is_found_where_it_is(size: tuple[int, int], letterbox: 
     pixels = np.full((height, width, 3), 60, np.uint8)
     x1, y1, x2, y2 = width // 5, height // 4, width // 2, height - height // 10
     pixels[y1:y2, x1:x2] = 255
-    detector = YoloDetector(Bright(SIDE, SIDE), letterbox)
+    detector = NetworkDetector(Bright(SIDE, SIDE), letterbox)
     found = detector.detect(Image(pixels), DetectorOptions(), np.zeros((0, 4), np.float32))
     # A canvas pixel is up to this many image pixels, and the edges are blurred over two.
     pixel = max(width, height) / SIDE
@@ -54,7 +54,7 @@ def test_a_bright_person_is_found_where_it_is(size: tuple[int, int], letterbox: 
 
 def test_a_free_input_size_gets_a_canvas_of_the_images_proportions() -> None:
     runtime = Bright(None, None)
-    detector = YoloDetector(runtime, size=320)
+    detector = NetworkDetector(runtime, size=320)
     nothing = np.zeros((0, 4), np.float32)
     for width, height in ((1280, 720), (720, 1280), (640, 640)):
         detector.detect(Image(np.zeros((height, width, 3), np.uint8)), DetectorOptions(), nothing)

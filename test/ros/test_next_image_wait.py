@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pose_estimation_ros.ros.frame_timing import FrameTiming
+from pose_estimation_ros.ros.next_image_wait import NextImageWait
 
 PERIOD_S = 1 / 30
 
 
-def _timing(answer_s: float, intervals: list[float] | None = None) -> tuple[FrameTiming, float]:
-    timing, now_s = FrameTiming(), 100.0
+def _timing(answer_s: float, intervals: list[float] | None = None) -> tuple[NextImageWait, float]:
+    timing, now_s = NextImageWait(), 100.0
     timing.arrived(now_s)
     for interval in intervals or [PERIOD_S] * 5:
         now_s += interval
@@ -45,7 +45,7 @@ def test_one_lost_image_does_not_change_the_period() -> None:
 
 
 def test_it_does_not_wait_before_it_knows_the_period() -> None:
-    timing = FrameTiming()
+    timing = NextImageWait()
     timing.answered(0.5)
     for moment in (0.0, PERIOD_S, 2 * PERIOD_S):
         timing.arrived(moment)

@@ -78,10 +78,10 @@ def test_what_is_not_allowed_is_refused(values: dict[str, object], reason: str) 
 def test_a_new_setting_is_a_parameter_a_flag_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """Declared here, in one place; nothing else knows its name."""
     pytest.importorskip("rclpy", reason="ROS parameters need ROS")
-    from pose_estimation_ros.ros import parameters
+    from pose_estimation_ros.ros import declared_parameters
 
     strength = next(iter(settings_of(_Outer)))
-    described = parameters.descriptor(strength)
+    described = declared_parameters.descriptor(strength)
     assert described.description == strength.help and not described.read_only
     assert described.floating_point_range[0].to_value == 1.0
 

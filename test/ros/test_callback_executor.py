@@ -17,7 +17,7 @@ from rclpy.publisher import Publisher
 from std_msgs.msg import Int64
 from std_srvs.srv import Trigger
 
-from pose_estimation_ros.ros.executor import CameraExecutor, SlowCallbackGroup
+from pose_estimation_ros.ros.callback_executor import CameraExecutor, SlowCallbackGroup
 
 
 @dataclass

@@ -9,7 +9,7 @@ from rclpy.node import Node
 
 from pose_estimation_ros.ros.health.no_output import NO_OUTPUT_S, CameraSituation, diagnose
 from pose_estimation_ros.ros.health.status_report import ERROR, STALE, WARN, StatusReport
-from pose_estimation_ros.ros.logs import without_figures
+from pose_estimation_ros.ros.log_lines import without_figures
 
 
 class CameraStatusReporter:

@@ -11,7 +11,7 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.prefetch import newest
-from pose_estimation_ros.io.video import silence_opencv
+from pose_estimation_ros.io.video_reader import silence_opencv
 
 _STREAM = re.compile(r"^(rtsps?|https?|udp|tcp|rtmp)://", re.IGNORECASE)
 _TIMEOUT_MS = 10_000

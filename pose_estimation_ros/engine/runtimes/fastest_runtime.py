@@ -4,7 +4,7 @@ ONNX Runtime on the CPU is measured in this process, which has imported it anywa
 is measured in a process of its own: if it is not chosen, it leaves nothing in this one's memory;
 if it crashes or hangs (built for another CPU, for another NumPy), it is just not chosen.
 
-    python -m pose_estimation_ros.engine.runtimes.selection FILE RUNTIME PRECISION CORES
+    python -m pose_estimation_ros.engine.runtimes.fastest_runtime FILE RUNTIME PRECISION CORES
 
 where CORES are the three numbers of `Cores`.
 """
@@ -104,7 +104,7 @@ def measure_ms(path: Path, runtime: str, cores: Cores, precision: str) -> float:
     Raises:
         ModelError: as load_runtime.
     """
-    from pose_estimation_ros.engine.runtimes.opening import open_with
+    from pose_estimation_ros.engine.runtimes.registry import open_with
 
     loaded = open_with(path, runtime, cores, precision)
     inputs = blank_inputs(loaded.inputs)

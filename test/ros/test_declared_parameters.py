@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from pose_estimation_ros.errors import ConfigError
-from pose_estimation_ros.ros import parameters
+from pose_estimation_ros.ros import declared_parameters
 from pose_estimation_ros.settings import Setting, Settings, setting, settings_of
 
 MakeNode = Callable[..., Node]
@@ -54,26 +54,26 @@ def _another(one: Setting) -> Any:
 
 def test_what_is_not_given_has_its_default(make_node: MakeNode) -> None:
     node, settings = make_node(), Settings()
-    parameters.declare(node)
-    parameters.read(node, settings)
+    declared_parameters.declare(node)
+    declared_parameters.read(node, settings)
     assert settings == Settings()
 
 
 @pytest.mark.parametrize("one", list(settings_of(Settings)), ids=lambda one: one.name)
 def test_a_given_value_is_read(make_node: MakeNode, one: Setting) -> None:
     node, settings = make_node(**{one.name: _another(one)}), Settings()
-    parameters.declare(node)
-    parameters.read(node, settings)
+    declared_parameters.declare(node)
+    declared_parameters.read(node, settings)
     assert _value(settings, one) == _another(one) != one.default
 
 
 def test_only_live_settings_change_while_the_node_runs(make_node: MakeNode) -> None:
     node, settings = make_node(), Settings()
-    parameters.declare(node)
+    declared_parameters.declare(node)
     for one in settings_of(Settings):
         result = node.set_parameters([Parameter(one.name, value=_another(one))])[0]
         assert result.successful == one.live, one.name
-    parameters.read_live(node, settings)
+    declared_parameters.read_live(node, settings)
     for one in settings_of(Settings):
         assert _value(settings, one) == (_another(one) if one.live else one.default), one.name
 
@@ -81,8 +81,8 @@ def test_only_live_settings_change_while_the_node_runs(make_node: MakeNode) -> N
 def test_every_frame_takes_a_runtime_that_does_not_vary(make_node: MakeNode) -> None:
     for given, runtime in (({}, "onnxruntime"), ({"runtime": "openvino"}, "openvino")):
         node, settings = make_node(every_frame=True, **given), Settings()
-        parameters.declare(node)
-        parameters.read(node, settings)
+        declared_parameters.declare(node)
+        declared_parameters.read(node, settings)
         assert settings.engine.runtime == runtime
 
 
@@ -100,7 +100,7 @@ def test_values_that_are_not_allowed(
     make_node: MakeNode, given: dict[str, Any], reasons: list[str]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        parameters.declare(make_node(**given))
+        declared_parameters.declare(make_node(**given))
     assert all(reason in str(caught.value) for reason in reasons), str(caught.value)
 
 
@@ -119,16 +119,16 @@ class _Outer:
 def test_a_new_setting_needs_nothing_but_its_declaration(
     make_node: MakeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parameters, "SETTINGS", {s.name: s for s in settings_of(_Outer)})
+    monkeypatch.setattr(declared_parameters, "SETTINGS", {s.name: s for s in settings_of(_Outer)})
     node, outer = make_node(filter_strength=1.0), _Outer()
-    parameters.declare(node)
+    declared_parameters.declare(node)
     described = node.describe_parameter("filter_strength")
     assert described.description == "How strong." and not described.read_only
     assert described.additional_constraints == "unit: dB"
     assert described.floating_point_range[0].to_value == 2.0
-    parameters.read_live(node, outer)
+    declared_parameters.read_live(node, outer)
     assert outer.inner.strength == 1.0
     assert node.set_parameters([Parameter("filter_strength", value=1.5)])[0].successful
     assert not node.set_parameters([Parameter("filter_strength", value=2.5)])[0].successful
-    parameters.read_live(node, outer)
+    declared_parameters.read_live(node, outer)
     assert outer.inner.strength == 1.5

@@ -11,8 +11,8 @@ from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.io.bags.pose_messages import COMPRESSED_IMAGE
 from pose_estimation_ros.io.bags.reader import STORAGES, BagReader
 from pose_estimation_ros.io.bags.writer import typestore
-from pose_estimation_ros.io.capture import is_live
-from pose_estimation_ros.io.images import ImagesSource
+from pose_estimation_ros.io.image_files import ImagesSource
+from pose_estimation_ros.io.live_camera import is_live
 from pose_estimation_ros.io.messages.image import to_image, to_image_compressed
 from pose_estimation_ros.io.sources import open_frames
 

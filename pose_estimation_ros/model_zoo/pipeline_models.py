@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from pose_estimation_ros.engine.detection.detector import Detector
+from pose_estimation_ros.engine.detection.network_detector import NetworkDetector
 from pose_estimation_ros.engine.detection.whole_frame import WholeFrameDetector
-from pose_estimation_ros.engine.detection.yolo import YoloDetector
 from pose_estimation_ros.engine.execution.candidate import Candidate
 from pose_estimation_ros.engine.execution.cpu_features import computes_int8_fast
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
@@ -23,7 +23,7 @@ from pose_estimation_ros.engine.runtimes import (
     load_runtime,
     runtimes_for,
 )
-from pose_estimation_ros.model_zoo.candidates import candidates_for, task_of
+from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
 from pose_estimation_ros.model_zoo.manifest import embedded_int8, resolve_model
 from pose_estimation_ros.settings import EngineConfig
 
@@ -41,7 +41,7 @@ class ModelLoaders:
     def detector(self, path: Path, *, urgent: bool) -> Detector:
         """A detector, which uses all cores."""
         runtime = self._runtime(path, Cores(self._workers * self._threads), urgent)
-        return YoloDetector(runtime, self._config.enable_letterbox, self._config.detector_size)
+        return NetworkDetector(runtime, self._config.enable_letterbox, self._config.detector_size)
 
     def pose(self, path: Path, *, urgent: bool) -> TopDownPose:
         """A pose model, which every worker calls at the same time."""

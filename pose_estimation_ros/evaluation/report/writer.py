@@ -13,10 +13,10 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.drawing import draw_poses
 from pose_estimation_ros.evaluation.recommendation import Advice
-from pose_estimation_ros.evaluation.report.html import page
+from pose_estimation_ros.evaluation.report.comparison_page import page
 from pose_estimation_ros.io.atomic_file import atomic_write
 from pose_estimation_ros.io.pose_records import FrameRecord, from_json
-from pose_estimation_ros.io.sequences import BagSequence, VideoSequence
+from pose_estimation_ros.io.recordings import BagSequence, VideoSequence
 
 _PICTURE_WIDTH = 560
 

@@ -11,7 +11,7 @@ _MAX_COST = 0.05  # of the time that an answer takes; what waiting may cost
 _LATE = 0.1  # of a period, that an image may come later than it is due
 
 
-class FrameTiming:
+class NextImageWait:
     """The period of a camera's images and the time that its answers take.
 
     Where an answer takes longer than a period, the image that waits at its end may be nearly

@@ -36,7 +36,7 @@ class PreparedImage(NamedTuple):
     width: int
 
 
-class YoloDetector:
+class NetworkDetector:
     """Letterbox, one inference, decoding and non-maximum suppression.
 
     Sizes, layout and type of the input are read off the model, the kind of output off its shapes.

@@ -1,9 +1,9 @@
 """Jobs of daemon threads."""
 
-from pose_estimation_ros.engine.execution.daemon_executor import DaemonExecutor
+from pose_estimation_ros.engine.execution.daemon_threads import DaemonThreads
 
 
 def test_a_job_may_close_its_own_executor() -> None:
     """As where a pipeline is dropped while its detector still looks at the last frame."""
-    executor = DaemonExecutor(2, "closing")
+    executor = DaemonThreads(2, "closing")
     executor.submit(lambda: executor.close(wait_s=5)).result(timeout=10)

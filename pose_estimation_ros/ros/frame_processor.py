@@ -8,10 +8,10 @@ import time
 from rclpy.lifecycle import LifecycleNode
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
-from pose_estimation_ros.engine.execution.stopwatch import Stopwatch
+from pose_estimation_ros.engine.execution.latency import Stopwatch
 from pose_estimation_ros.engine.pipelines import Pipeline
 from pose_estimation_ros.engine.types import Frame
-from pose_estimation_ros.io.messages.protocols import seconds
+from pose_estimation_ros.io.messages.message_types import seconds
 from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros.frame_worker import ReceivedImage
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
@@ -25,7 +25,7 @@ from pose_estimation_ros.settings import Settings
 _JITTER_S = 0.1
 
 
-class FrameAnswerer:
+class FrameProcessor:
     """Answers one camera's images with its pipeline. Not thread-safe.
 
     Attributes:

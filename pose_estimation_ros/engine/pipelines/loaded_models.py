@@ -10,9 +10,9 @@ from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
 from pose_estimation_ros.engine.detection.detector import Detector
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.candidate import Candidate
-from pose_estimation_ros.engine.execution.daemon_executor import DaemonExecutor
+from pose_estimation_ros.engine.execution.daemon_threads import DaemonThreads
 from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus, FallbackChain
-from pose_estimation_ros.engine.execution.memory import return_free_memory
+from pose_estimation_ros.engine.execution.process_memory import return_free_memory
 from pose_estimation_ros.engine.execution.worker_pool import LAST_JOBS_S, WorkerPool
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCache
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth
@@ -36,9 +36,7 @@ class Models:
             "root depth", [Candidate.of(BoxDepth.name, BoxDepth)]
         )
     )
-    background: DaemonExecutor = field(
-        default_factory=lambda: DaemonExecutor(1, "pose_background")
-    )
+    background: DaemonThreads = field(default_factory=lambda: DaemonThreads(1, "pose_background"))
 
     def __post_init__(self) -> None:
         # A program that just ends must not tear its thread out of a runtime, which aborts then.

@@ -85,10 +85,11 @@ class FrameProcessor:
         image = self._inputs.decode(received.message, max_pixels)
         times["decode"] = watch.lap_ms()
         header = received.message.header
-        stamp_s = self._steady(seconds(header.stamp) or received.received_ns * 1e-9)
+        received_s = received.received_ns * 1e-9
+        stamp_s = self._steady(seconds(header.stamp) or received_s)
         beside = self._inputs.info_and_depth
         camera = beside.model_for(image, self._inputs.topic)
-        depth = beside.depth_at(stamp_s, max_pixels)
+        depth = beside.depth_for(image, seconds(header.stamp), received_s, max_pixels)
         frame = Frame(image, stamp_s, camera, depth, pixels_stay=True)
         result = self._pipeline.process(frame, cancel)
         times["detect"], times["pose"] = result.times.detect_ms, result.times.pose_ms

@@ -55,6 +55,42 @@ def test_every_image_is_answered_at_its_stamp(recording: Path, tmp_path: Path) -
         assert np.isfinite(message.poses[0].keypoints[0].position.z)  # from the camera_info
 
 
+def _positions(folder: Path) -> np.ndarray:
+    """(persons, joints, 3) m of the first frame."""
+    poses = next(iter(read_poses(folder).values()))[0][1].poses
+    return np.array(
+        [[[getattr(k.position, axis) for axis in "xyz"] for k in p.keypoints] for p in poses]
+    )
+
+
+def test_positions_follow_the_whole_of_camera_info(
+    recording: Path, frames: list, tmp_path: Path
+) -> None:
+    half = {"width": 960, "height": 540, "binning_x": 2, "binning_y": 2}
+    half["k"] = np.array([960, 0, 480, 0, 960, 270, 0, 0, 1], float)
+    other_size = {key: half[key] for key in ("width", "height", "k")}
+    p = np.array([240, 0, 240, 0, 0, 240, 135, 0, 0, 0, 1, 0], float)
+    cases = {"binned": ("/cam/image_raw", half), "other_size": ("/cam/image_raw", other_size)}
+    cases["rectified"] = ("/cam/image_rect", {"p": p, "d": np.array([0.2, 0, 0, 0, 0])})
+    _bag(recording, tmp_path / "plain_out")
+    plain = _positions(tmp_path / "plain_out")
+    assert len(plain) >= 3 and np.isfinite(plain).all()
+    for name, (topic, changes) in cases.items():
+        bag = write_bag(
+            tmp_path / name, {topic: IMAGE}, frames, info="/cam/camera_info", info_changes=changes
+        )
+        run = _bag(bag, tmp_path / f"{name}_out")
+        found = _positions(tmp_path / f"{name}_out")
+        if name == "binned":
+            np.testing.assert_allclose(found, plain, rtol=1e-5)
+        elif name == "rectified":  # half the focal length: directions twice as steep
+            ours, others = (xyz[..., :2] / xyz[..., 2:] for xyz in (found, plain))
+            np.testing.assert_allclose(ours, 2 * others, rtol=1e-4)
+        else:
+            assert np.isnan(found).all()
+            assert run.stderr.count("no positions: camera_info is for 960x540 px") == 1
+
+
 def test_a_second_run_gives_the_same_bytes(recording: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
         _bag(recording, tmp_path / name, "--images")

@@ -15,7 +15,7 @@ from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.messages.camera_info import to_camera
+from pose_estimation_ros.io.messages.camera_info import to_calibration
 from pose_estimation_ros.io.messages.compressed_image_header import image_size
 from pose_estimation_ros.io.messages.image import to_depth, to_image, to_image_compressed
 from pose_estimation_ros.settings import PipelineOptions
@@ -139,7 +139,7 @@ def test_fuzz_compressed_images() -> None:
 real = st.floats(allow_nan=True, allow_infinity=True)
 INTRINSICS = row(
     AREA,
-    "camera_info (`to_camera`, back-projection)",
+    "camera_info (`Calibration`, back-projection)",
     "a camera whose positions have the right shape, none, or one line",
     "fuzz_images::fuzz_camera_info",
 )
@@ -160,7 +160,8 @@ def test_fuzz_camera_info() -> None:
     @example([500.0] * 9, [0.1] * 5, "equidistant")
     def run(k: list[float], d: list[float], model: str) -> None:
         try:
-            camera = to_camera(CameraInfo(k=k, d=d, distortion_model=model))
+            info = CameraInfo(k=k, d=d, distortion_model=model)
+            camera = to_calibration(info).camera_for(100, 100)
         except InputError:
             seen["refused"] += 1
             return

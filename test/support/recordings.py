@@ -37,14 +37,18 @@ def image_message(pixels: np.ndarray, stamp_ns: int, kind: str = IMAGE) -> bytes
     return bytes(store.serialize_cdr(message, kind))
 
 
-def camera_info(width: int, height: int, stamp_ns: int) -> bytes:
-    """A serialised CameraInfo of a plain pinhole."""
+def camera_info(
+    width: int, height: int, stamp_ns: int, changes: dict[str, Any] | None = None
+) -> bytes:
+    """A serialised CameraInfo of a plain pinhole, with some fields changed."""
     store = typestore()
     kind = store.types["sensor_msgs/msg/CameraInfo"]
     roi = store.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
     k = np.array([width, 0, width / 2, 0, width, height / 2, 0, 0, 1], float)
     blank = np.zeros(9), np.zeros(12)
     message = kind(header(stamp_ns), height, width, "plumb_bob", np.zeros(5), k, *blank, 0, 0, roi)
+    for name, value in (changes or {}).items():
+        setattr(message, name, value)
     return bytes(store.serialize_cdr(message, "sensor_msgs/msg/CameraInfo"))
 
 
@@ -56,8 +60,12 @@ def write_bag(
     zstd: bool = False,
     every_ns: int = 33_000_000,
     info: str = "",
+    info_changes: dict[str, Any] | None = None,
 ) -> Path:
-    """A bag with the frames on each topic (name to kind), and a CameraInfo topic by name."""
+    """A bag with the frames on each topic (name to kind), and a CameraInfo topic by name.
+
+    `info_changes` are fields of the CameraInfo that differ from a plain pinhole's.
+    """
     writer = Writer(folder, version=9, storage_plugin=StoragePlugin[storage])
     if zstd:
         writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
@@ -67,7 +75,8 @@ def write_bag(
         if info:
             place = writer.add_connection(info, "sensor_msgs/msg/CameraInfo", typestore=store)
             height, width = frames[0].shape[:2]
-            writer.write(place, START_NS, camera_info(width, height, START_NS))
+            data = camera_info(width, height, START_NS, info_changes)
+            writer.write(place, START_NS, data)
         for index, pixels in enumerate(frames):
             stamp_ns = START_NS + index * every_ns
             for topic, place in places.items():

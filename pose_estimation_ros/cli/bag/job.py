@@ -14,10 +14,10 @@ import numpy as np
 from pose_estimation_ros.cli._interrupt import Interruption
 from pose_estimation_ros.cli._options import engine_options
 from pose_estimation_ros.cli._progress import Progress
-from pose_estimation_ros.engine.camera_model import CameraModel
+from pose_estimation_ros.engine.camera_model import Calibration, CameraModel, is_rectified
 from pose_estimation_ros.engine.drawing import draw_poses
 from pose_estimation_ros.engine.pipelines import Models, Pipeline, build_pipeline
-from pose_estimation_ros.engine.types import Frame
+from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.bags.pose_messages import (
     COMPRESSED_IMAGE,
@@ -27,7 +27,7 @@ from pose_estimation_ros.io.bags.pose_messages import (
 from pose_estimation_ros.io.bags.reader import BagReader
 from pose_estimation_ros.io.bags.salvage import BagMessage
 from pose_estimation_ros.io.bags.writer import POSE_ARRAY, BagWriter, typestore
-from pose_estimation_ros.io.messages.camera_info import to_camera
+from pose_estimation_ros.io.messages.camera_info import to_calibration
 from pose_estimation_ros.io.messages.image import to_image, to_image_compressed
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.settings import EngineConfig
@@ -45,7 +45,6 @@ class _Topic:
     kind: str
     poses: str
     pipeline: Pipeline
-    camera: CameraModel | None = None
     frames: int = 0
     unusable: int = 0
     reason: str = field(default="")
@@ -61,8 +60,8 @@ class BagJob:
         self._options = engine_options(args)
         self._asked, self._images = list(args.topic), bool(args.images)
         self._topics: dict[str, _Topic] = {}
-        self._cameras: dict[str, CameraModel | None] = {}
-        self._bad_cameras: set[str] = set()
+        self._calibrations: dict[str, Calibration | None] = {}
+        self._warned: set[tuple[str, str]] = set()
         if reader.counts:
             self._check_topics()
 
@@ -132,14 +131,28 @@ class BagJob:
             raise InputError(f"no image of bag '{self._reader.path}' is usable: {bad[0].reason}")
 
     def _take_camera(self, message: BagMessage) -> None:
-        camera = None
+        calibration = None
         try:
-            camera = to_camera(typestore().deserialize_cdr(message.data, CAMERA_INFO))
+            calibration = to_calibration(typestore().deserialize_cdr(message.data, CAMERA_INFO))
         except Exception as error:  # corrupt data raises many kinds of errors
-            if message.topic not in self._bad_cameras:
-                print(f"{message.topic}: no positions: {error}", file=sys.stderr)
-            self._bad_cameras.add(message.topic)
-        self._cameras[_namespace(message.topic)] = camera
+            self._warn_once(message.topic, f"no positions: {error}")
+        self._calibrations[_namespace(message.topic)] = calibration
+
+    def _camera_for(self, topic: str, image: Image) -> CameraModel | None:
+        """The camera model of an image; None, with a warning, where camera_info is wrong."""
+        calibration = self._calibrations.get(_namespace(topic))
+        if calibration is None:
+            return None
+        try:
+            return calibration.camera_for(image.width, image.height, is_rectified(topic))
+        except InputError as error:
+            self._warn_once(topic, f"no positions: {error}")
+            return None
+
+    def _warn_once(self, topic: str, text: str) -> None:
+        if (topic, text) not in self._warned:
+            print(f"{topic}: {text}", file=sys.stderr)
+        self._warned.add((topic, text))
 
     def _topic(self, message: BagMessage) -> _Topic:
         if message.topic not in self._topics:
@@ -169,7 +182,7 @@ class BagJob:
             return
         header = received.header
         stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9 or message.stamp_ns * 1e-9
-        frame = Frame(image, stamp_s, self._cameras.get(_namespace(message.topic)))
+        frame = Frame(image, stamp_s, self._camera_for(message.topic, image))
         result = topic.pipeline.process(frame)
         data = pose_array(header, image.width, image.height, result, sequence, topic.unusable)
         writer.write(topic.poses, POSE_ARRAY, message.stamp_ns, data)

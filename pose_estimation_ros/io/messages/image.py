@@ -45,6 +45,8 @@ _ENCODINGS: dict[str, tuple[int, int, int | None]] = {
     "bayer_grbg16": (1, 2, cv2.COLOR_BayerGB2BGR),
 }
 _PLANAR = {"nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21}
+_FARTHEST_M = 200.0  # beyond what depth cameras and stereo measure
+_SAMPLE = 7  # one pixel of so many each way tells the unit; odd, since holes may be stripes
 _DEPTH = {"16UC1": (np.uint16, 1e-3), "mono16": (np.uint16, 1e-3), "32FC1": (np.float32, 1.0)}
 
 
@@ -167,8 +169,8 @@ def to_depth(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> FloatArra
     """Converts a depth image, 16UC1 (mm) or 32FC1 (m), to metres; holes are 0 or NaN.
 
     Raises:
-        InputError: it is of another encoding, its size, step and data contradict each other, or
-            it has more than `max_pixels`.
+        InputError: it is of another encoding, its size, step and data contradict each other, it
+            has more than `max_pixels`, or its metres are millimetres.
     """
     if msg.encoding not in _DEPTH:
         name = quoted(msg.encoding)
@@ -177,4 +179,19 @@ def to_depth(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> FloatArra
     view = _view(msg, np.dtype(dtype).itemsize, msg.height, max_pixels)
     words = _words(view, dtype, bool(msg.is_bigendian))
     with np.errstate(invalid="ignore"):  # the data may hold signalling NaNs
-        return (words * np.float32(metres)).astype(np.float32, copy=False)
+        depth_m = (words * np.float32(metres)).astype(np.float32, copy=False)
+    if msg.encoding == "32FC1":
+        _check_metres(depth_m)
+    return depth_m
+
+
+def _check_metres(depth_m: FloatArray) -> None:
+    """Raises InputError where most of a depth image is farther than any camera measures."""
+    some = depth_m[::_SAMPLE, ::_SAMPLE]
+    measured = some[np.isfinite(some) & (some > 0)]
+    typical = float(np.median(measured)) if len(measured) else 0.0
+    if typical > _FARTHEST_M:
+        raise InputError(
+            f"depth of 32FC1 has values such as {typical:.0f}: expected metres; millimetres are "
+            "16UC1 (REP 118)"
+        )

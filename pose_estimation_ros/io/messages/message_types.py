@@ -47,6 +47,15 @@ class CompressedImageMessage(CameraMessage, Protocol):
 CameraImage: TypeAlias = ImageMessage | CompressedImageMessage
 
 
+class RegionOfInterest(Protocol):
+    """sensor_msgs/RegionOfInterest: the fields in use."""
+
+    x_offset: int
+    y_offset: int
+    height: int
+    width: int
+
+
 class CameraInfoMessage(CameraMessage, Protocol):
     """sensor_msgs/CameraInfo: the fields in use."""
 
@@ -55,6 +64,10 @@ class CameraInfoMessage(CameraMessage, Protocol):
     distortion_model: str
     d: Sequence[float]
     k: Sequence[float]
+    p: Sequence[float]
+    binning_x: int
+    binning_y: int
+    roi: RegionOfInterest
 
 
 def seconds(stamp: Stamp) -> float:

@@ -5,57 +5,92 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pose_estimation_ros.engine.arrays import FloatArray
-from pose_estimation_ros.engine.camera_model import CameraModel
+from pose_estimation_ros.engine.camera_model import Calibration, CameraModel, is_rectified
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.messages.camera_info import to_camera
+from pose_estimation_ros.io.messages.camera_info import to_calibration
 from pose_estimation_ros.io.messages.image import to_depth
 from pose_estimation_ros.io.messages.message_types import CameraInfoMessage, ImageMessage, seconds
 
 _OLD_DEPTH_S = 0.2
+_SAME_PROPORTIONS = 0.03  # a row or column more or less, at a small size
 
 
 class CameraInfoAndDepth:
-    """Keeps the newest CameraInfo and depth image; problems go to `warn`."""
+    """Keeps the newest CameraInfo and depth image; problems go to `warn`.
 
-    def __init__(self, warn: Callable[[str], None]) -> None:
-        self._warn = warn
-        self._model: CameraModel | None = None
-        self._model_size = (0, 0)
+    `clock` gives the node's time in s.
+    """
+
+    def __init__(self, warn: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._warn, self._clock = warn, clock
+        self._calibration: Calibration | None = None
         self._depth: ImageMessage | None = None
+        self._depth_received_s = 0.0
 
     def take_camera_info(self, message: CameraInfoMessage) -> None:
-        """Keeps the intrinsics; invalid ones are dropped with a warning."""
-        try:
-            self._model, self._model_size = to_camera(message), (message.width, message.height)
-        except InputError as error:
-            self._model = None
-            self._warn(f"{error}; until then there are no positions")
+        """Keeps the calibration; it is checked for images that are answered."""
+        self._calibration = to_calibration(message)
 
     def take_depth(self, message: ImageMessage) -> None:
         """Keeps the message; it is converted only for images that are answered."""
-        self._depth = message
+        self._depth, self._depth_received_s = message, self._clock()
 
     def model_for(self, image: Image, topic: str) -> CameraModel | None:
-        """The intrinsics, where they are of this image's size; None where there are none."""
-        # Intrinsics of another size would put everybody in the wrong place.
-        model, size = self._model, self._model_size
-        if model is None or size in ((0, 0), (image.width, image.height)):
-            return model
-        self._warn(
-            f"{topic}: camera_info is for {size[0]}x{size[1]} px, the image has "
-            f"{image.width}x{image.height}: no positions until they agree"
-        )
-        return None
-
-    def depth_at(self, stamp_s: float, max_pixels: int) -> FloatArray | None:
-        """The depth (height, width) in metres of that time; None where there is none."""
-        message = self._depth
-        # A depth image of another moment would put the person where they were.
-        if message is None or abs(seconds(message.header.stamp) - stamp_s) > _OLD_DEPTH_S:
+        """The camera model of an image of that topic; None, with a warning, where it is wrong."""
+        if self._calibration is None:
             return None
         try:
+            return self._calibration.camera_for(image.width, image.height, is_rectified(topic))
+        except InputError as error:
+            self._warn(f"{topic}: no positions: {error}")
+            return None
+
+    def depth_for(
+        self, image: Image, stamp_s: float, received_s: float, max_pixels: int
+    ) -> FloatArray | None:
+        """The depth (height, width) in metres of an image; None where there is none.
+
+        Args:
+            image: the colour image.
+            stamp_s: its stamp; 0 where it has none, and then the times of receipt are compared.
+            received_s: when it came, by the node's clock.
+            max_pixels: the limit of the depth image.
+        """
+        message = self._depth
+        if message is None:
+            return None
+        try:
+            # A depth image of another moment would put the person where they were.
+            if not self._of_one_moment(seconds(message.header.stamp), stamp_s, received_s):
+                return None
+            _check_proportions(message, image)
             return to_depth(message, max_pixels)
         except InputError as error:
-            self._warn(f"depth: {error}")
+            self._warn(f"depth image not used: {error}")
             return None
+
+    def _of_one_moment(self, depth_stamp_s: float, stamp_s: float, received_s: float) -> bool:
+        """Raises InputError where only one of the two images has a stamp."""
+        if (depth_stamp_s == 0) != (stamp_s == 0):
+            without, other = ("it", "the image") if depth_stamp_s == 0 else ("the image", "it")
+            raise InputError(
+                f"{without} has no time in header.stamp and {other} has: expected the time of "
+                "capture in both"
+            )
+        if stamp_s == 0:
+            return abs(self._depth_received_s - received_s) <= _OLD_DEPTH_S
+        return abs(depth_stamp_s - stamp_s) <= _OLD_DEPTH_S
+
+
+def _check_proportions(depth: ImageMessage, image: Image) -> None:
+    """Raises InputError where a depth image cannot cover the colour image pixel by pixel."""
+    if depth.width * depth.height == 0:
+        return  # said when it is converted
+    stretch = depth.width * image.height / (depth.height * image.width)
+    if abs(stretch - 1) > _SAME_PROPORTIONS:
+        raise InputError(
+            f"it has {depth.width}x{depth.height} px and the image {image.width}x{image.height}: "
+            "expected depth that is registered to the image, of the same proportions "
+            "(depth_image_proc registers it)"
+        )

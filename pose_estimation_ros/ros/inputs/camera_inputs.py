@@ -46,7 +46,9 @@ class CameraInputs:
         self._group = group()
         self._subscriptions: list[Any] = []
         self.images: ImageSubscription | None = None
-        self.info_and_depth = CameraInfoAndDepth(warn)
+        self.info_and_depth = CameraInfoAndDepth(
+            warn, lambda: node.get_clock().now().nanoseconds * 1e-9
+        )
         self.loss = ImageLoss()
 
     @property

@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.messages import cv_bridge_check as bridge
-from pose_estimation_ros.io.messages.camera_info import to_camera
+from pose_estimation_ros.io.messages.camera_info import to_calibration
 from pose_estimation_ros.io.messages.compressed_image_header import image_size
 from pose_estimation_ros.io.messages.image import to_depth, to_image, to_image_compressed
 
@@ -117,9 +117,17 @@ def test_mono16_of_either_endianness(big: bool) -> None:
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize(("encoding", "kind", "unit"), [("16UC1", "u2", 1e-3), ("32FC1", "f4", 1)])
 def test_depth_is_in_metres(encoding: str, kind: str, unit: float, big: bool) -> None:
-    values = RNG.integers(0, 9000, (HEIGHT, WIDTH)).astype((">" if big else "<") + kind)
+    top = 9000 if encoding == "16UC1" else 9
+    values = RNG.integers(0, top, (HEIGHT, WIDTH)).astype((">" if big else "<") + kind)
     message = _message(values, encoding, pad=8, is_bigendian=int(big))
     np.testing.assert_allclose(to_depth(message), values.astype(float) * unit, rtol=1e-6)
+
+
+def test_millimetres_in_an_encoding_of_metres_are_refused() -> None:
+    values = np.full((HEIGHT, WIDTH), 2500, np.float32)
+    values[:, ::2] = np.nan
+    with pytest.raises(InputError, match=r"2500.*millimetres are 16UC1"):
+        to_depth(_message(values, "32FC1"))
 
 
 @pytest.mark.parametrize(
@@ -179,15 +187,17 @@ def test_intrinsics_that_are_none_are_named(change: dict, words: str) -> None:
     for name, value in change.items():
         setattr(info, name, value)
     with pytest.raises(InputError, match=words):
-        to_camera(info)
+        to_calibration(info).camera_for(640, 480)
 
 
 def test_camera_info() -> None:
     info = CameraInfo(k=[600.0, 0, 320, 0, 610, 240, 0, 0, 1], d=[0.1, 0.0, 0, 0, 0])
-    camera = to_camera(info)
+    camera = to_calibration(info).camera_for(640, 480)
     assert camera is not None
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (600, 610, 320, 240)
-    assert to_camera(CameraInfo()) is None  # what an uncalibrated driver sends
+    assert (
+        to_calibration(CameraInfo()).camera_for(640, 480) is None
+    )  # what an uncalibrated driver sends
 
 
 class _Bridge:

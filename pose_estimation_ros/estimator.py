@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +22,7 @@ from pose_estimation_ros.io.image_files import ImagesSource
 from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.io.sources import open_frames
+from pose_estimation_ros.io.timed_image import TimedImage
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import EngineConfig, PipelineOptions, settings_of
 from pose_estimation_ros.settings import apply as apply_settings
@@ -118,18 +118,16 @@ class PoseEstimator:
         frames = open_frames(str(source))
         live = isinstance(frames, CameraSource) and not frames.is_file
         apart = isinstance(frames, ImagesSource) and not sequence
-        images: Generator[ByteArray, None, None]
+        images: Generator[TimedImage, None, None]
         if isinstance(frames, CameraSource) and live:
-            images = frames.frames()  # what is read ahead would be old when it is answered
+            images = frames.timed_frames()  # read ahead, they would be old when they are answered
         else:
-            images = prefetched(frames.frames())
-        began_s = time.monotonic()
+            images = prefetched(frames.timed_frames())
         self.reset()
         with contextlib.closing(images):
-            for index, image in enumerate(images):
-                stamp_s = time.monotonic() - began_s if live else index / frames.fps
-                poses = self(image, None if apart else stamp_s)
-                yield StreamedFrame(image, poses, stamp_s)
+            for image in images:
+                poses = self(image.pixels, None if apart else image.time_s)
+                yield StreamedFrame(image.pixels, poses, image.time_s)
 
     def reset(self) -> None:
         """Forgets everyone; identities start anew."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Generator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.prefetch import newest
+from pose_estimation_ros.io.timed_image import TimedImage
 from pose_estimation_ros.io.video_reader import silence_opencv
 
 _STREAM = re.compile(r"^(rtsps?|https?|udp|tcp|rtmp)://", re.IGNORECASE)
@@ -18,8 +21,9 @@ _TIMEOUT_MS = 10_000
 
 
 def is_live(name: str) -> bool:
-    """Whether the name is that of a camera or a network stream."""
-    return name.isdigit() or bool(_STREAM.match(name))
+    """Whether the name is that of a camera or a network stream; what lies on disk is neither."""
+    number = name.isascii() and name.isdecimal() and not Path(name).exists()
+    return number or bool(_STREAM.match(name))
 
 
 class CameraSource:
@@ -50,16 +54,17 @@ class CameraSource:
             self._capture.release()
             raise InputError(f"{self._what} gives no images: {hint}")
         self._first: ByteArray | None = np.asarray(first, np.uint8)
+        self._first_s = time.monotonic()
         self.height, self.width = first.shape[:2]
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 1 <= fps <= 240 else 30.0
         # A URL may point to a file, which has a length and an end.
         self.is_file = self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
 
-    def frames(self) -> Generator[ByteArray, None, None]:
-        """Yields the newest image; images that were not taken in time are skipped.
+    def timed_frames(self) -> Generator[TimedImage, None, None]:
+        """Yields the newest image with the time of its receipt; late ones are skipped.
 
-        A file behind a web address is read as any other, without skipping.
+        A file behind a web address is read as any other, without skipping, at the file's times.
 
         Raises:
             InputError: when a live source ends.
@@ -69,16 +74,20 @@ class CameraSource:
     def _skip(self) -> None:
         self.skipped += 1
 
-    def _read(self) -> Generator[ByteArray, None, None]:
+    def _read(self) -> Generator[TimedImage, None, None]:
         try:
             if self._first is not None:
-                yield self._first
+                yield TimedImage(self._first, 0.0)
                 self._first = None
             while True:
                 readable, pixels = self._capture.read()
                 if not readable:
                     break
-                yield np.asarray(pixels, np.uint8)
+                if self.is_file:
+                    time_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+                else:
+                    time_s = time.monotonic() - self._first_s
+                yield TimedImage(np.asarray(pixels, np.uint8), time_s)
         finally:
             self._capture.release()
         if not self.is_file:

@@ -26,19 +26,32 @@ class PersonRecord(TypedDict):
     keypoints: list[list[float]]
 
 
-class FrameRecord(TypedDict):
-    """The poses of a frame."""
+class _OfAFile(TypedDict, total=False):
+    image: str
+
+
+class FrameRecord(_OfAFile):
+    """The poses of a frame.
+
+    `time_s` counts from the source's first image; `image` is the name of the file where each image
+    has its own.
+    """
 
     frame: int
+    time_s: float
     pipeline: str
     skeleton: str
     poses: list[PersonRecord]
 
 
-def as_json(index: int, result: PoseResult) -> FrameRecord:
-    """Converts a frame's poses to plain data; each joint is [x px, y px, score]."""
-    return {
+def as_json(index: int, result: PoseResult, time_s: float, image: str = "") -> FrameRecord:
+    """Converts a frame's poses to plain data; each joint is [x px, y px, score].
+
+    `image` is the name of the frame's own file, if it has one.
+    """
+    record: FrameRecord = {
         "frame": index,
+        "time_s": round(time_s, 6),
         "pipeline": result.pipeline,
         "skeleton": result.skeleton,
         "poses": [
@@ -51,6 +64,9 @@ def as_json(index: int, result: PoseResult) -> FrameRecord:
             for person, keypoints in zip(result.poses, result.poses.keypoints, strict=True)
         ],
     }
+    if image:
+        record["image"] = image
+    return record
 
 
 def from_json(record: FrameRecord) -> PoseResult:

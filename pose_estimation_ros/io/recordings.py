@@ -59,8 +59,8 @@ class VideoSequence:
 
     def frames(self) -> Iterator[tuple[Image, float]]:
         """Yields every image with its time in s."""
-        for index, pixels in enumerate(self._source.frames()):
-            yield Image(pixels), index / self.fps
+        for image in self._source.timed_frames():
+            yield Image(image.pixels), image.time_s
 
 
 class BagSequence:

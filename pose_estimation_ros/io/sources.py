@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from pose_estimation_ros.engine.arrays import ByteArray
-from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.image_files import IMAGE_SUFFIXES, ImagesSource, by_number
+from pose_estimation_ros.io.image_files import (
+    IMAGE_SUFFIXES,
+    REFUSED_SUFFIXES,
+    ImagesSource,
+    find_pictures,
+)
 from pose_estimation_ros.io.live_camera import CameraSource, is_live
 from pose_estimation_ros.io.video_reader import VideoSource
 
 
 class FrameSource(Protocol):
-    """A sequence of BGR images; repeatable if it comes from files."""
+    """A sequence of BGR images; repeatable if it comes from files.
+
+    Attributes:
+        fps: images a second, on average; for their times ask `TimedImage`.
+        length: how many are announced; None if unknown.
+    """
 
     name: str
     fps: float
-    length: int | None  # None if unknown
+    length: int | None
     width: int
     height: int
 
@@ -27,7 +36,11 @@ class FrameSource(Protocol):
         ...
 
 
-def open_frames(name: str) -> VideoSource | ImagesSource | CameraSource:
+# What gives images with their times.
+TimedSource: TypeAlias = VideoSource | ImagesSource | CameraSource
+
+
+def open_frames(name: str) -> TimedSource:
     """Opens a video file, an image, a folder of images, a camera by its number, or a URL.
 
     Raises:
@@ -37,11 +50,8 @@ def open_frames(name: str) -> VideoSource | ImagesSource | CameraSource:
         return CameraSource(name)
     path = Path(name)
     if path.is_dir():
-        files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
-        if not files:
-            kinds = ", ".join(IMAGE_SUFFIXES)
-            raise InputError(f"no image in the folder '{name}': expected files of {kinds}")
-        return ImagesSource(name, sorted(files, key=by_number))
-    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+        return ImagesSource(name, find_pictures(path))
+    suffix = path.suffix.lower()
+    if suffix in (*IMAGE_SUFFIXES, *REFUSED_SUFFIXES) and suffix != ".gif" and path.is_file():
         return ImagesSource(name, [path])
     return VideoSource(name)

@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 # Space needed to finish a file: frames buffered by the encoder, and the index.
 _RESERVE_BYTES = 8 * 2**20
 # In order of preference; every browser plays both.
+_TIME_UNIT = Fraction(1, 90_000)  # s, as is usual in containers
 _CODECS = {
     "libx264": {"crf": "23", "preset": "veryfast"},
     "libvpx-vp9": {"crf": "33", "b": "0", "deadline": "realtime", "cpu-used": "6"},
@@ -25,7 +26,7 @@ _CODECS = {
 
 
 class _Encoder(Protocol):
-    def write(self, pixels: ByteArray) -> None: ...
+    def write(self, pixels: ByteArray, time_s: float) -> None: ...
 
     def close(self) -> None: ...
 
@@ -41,9 +42,14 @@ class _AvEncoder:
         self._stream = self._file.add_stream(codec, rate=rate, options=_CODECS[codec])
         self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = _TIME_UNIT
+        self._last = -1
 
-    def write(self, pixels: ByteArray) -> None:
+    def write(self, pixels: ByteArray, time_s: float) -> None:
         frame = self._av.VideoFrame.from_ndarray(pixels, format="bgr24")
+        frame.time_base = _TIME_UNIT
+        # Times have to rise; two images of one moment are shown one after the other.
+        frame.pts = self._last = max(self._last + 1, round(time_s / _TIME_UNIT))
         self._file.mux(self._stream.encode(frame))
 
     def close(self) -> None:
@@ -54,15 +60,29 @@ class _AvEncoder:
 
 
 class _CvEncoder:
-    """Encodes with OpenCV: MPEG-4 part 2, which players support but browsers do not."""
+    """Encodes with OpenCV: MPEG-4 part 2, which players support but browsers do not.
+
+    It knows one rate only, so that an image is repeated until the next one is due, and left out
+    where that comes too soon.
+    """
 
     def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
         self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
         if not self._writer.isOpened():
             raise OSError(errno.EIO, "OpenCV cannot open it")
+        self._fps, self._written = fps, 0
+        self._last: ByteArray | None = None
 
-    def write(self, pixels: ByteArray) -> None:
+    def write(self, pixels: ByteArray, time_s: float) -> None:
+        place = round(time_s * self._fps)
+        if self._written > place:
+            return
+        while self._written < place:
+            self._writer.write(pixels if self._last is None else self._last)
+            self._written += 1
         self._writer.write(pixels)
+        self._written += 1
+        self._last = pixels
 
     def close(self) -> None:
         self._writer.release()
@@ -92,7 +112,6 @@ class VideoWriter:
         self.path = path
         self._fps = fps
         self._written = 0
-        self._last: ByteArray | None = None
         self._partial = path.with_name(f".{path.stem}.partial.mp4")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +131,15 @@ class VideoWriter:
         return InputError(f"cannot write video '{self.path}': {hint}")
 
     def write(self, pixels: ByteArray) -> None:
-        """Adds BGR pixels (height, width, 3).
+        """Adds BGR pixels (height, width, 3), `fps` of them a second.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        self.write_at(pixels, self._written / self._fps)
+
+    def write_at(self, pixels: ByteArray, time_s: float) -> None:
+        """Adds BGR pixels (height, width, 3), shown from that time on.
 
         Raises:
             InputError: the disk is full.
@@ -124,27 +151,10 @@ class VideoWriter:
         elif pixels.shape[:2] != (height, width):
             pixels = pixels[:height, :width].copy()
         try:
-            self._encoder.write(pixels)
+            self._encoder.write(pixels, time_s)
         except OSError as error:
             raise self._explained(error) from error
         self._written += 1
-
-    def write_at(self, pixels: ByteArray, stamp_s: float) -> None:
-        """Adds pixels shown from the given time on; skipped if that frame is already written.
-
-        The previous image is repeated until then, so that camera footage plays in real time.
-
-        Raises:
-            InputError: the disk is full.
-        """
-        place = round(stamp_s * self._fps)
-        if self._written > place:
-            return
-        last = pixels if self._last is None else self._last
-        while self._written < place:
-            self.write(last)
-        self.write(pixels)
-        self._last = pixels
 
     def _check_room(self) -> None:
         """Stops while there is disk space to finish the file; unfinished, it does not play."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -16,6 +17,7 @@ import pytest
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.prefetch import newest
+from pose_estimation_ros.io.video_reader import VideoSource
 from pose_estimation_ros.io.video_writer import VideoWriter
 
 FPS, SECONDS, SIDE = 30, 14, 64
@@ -72,10 +74,10 @@ def stream(tmp_path: Path) -> Iterator[str]:
 def test_whoever_is_slower_than_a_stream_sees_its_newest_image(stream: str) -> None:
     source = CameraSource(stream)
     assert (source.width, source.height, source.is_file) == (3 * SIDE, SIDE, False)
-    frames = source.frames()
+    frames = source.timed_frames()
     seen: list[tuple[float, int]] = []
-    for pixels in frames:
-        seen.append((time.monotonic(), _number(pixels)))
+    for image in frames:
+        seen.append((time.monotonic(), _number(image.pixels)))
         time.sleep(0.25)  # a model for 4 images a second
         if len(seen) >= 16:
             break
@@ -134,14 +136,19 @@ def test_leaving_early_closes_what_is_read_from() -> None:
     assert closed.is_set()
 
 
-def test_a_recording_of_a_camera_plays_at_its_pace(tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_av", [True, False])
+def test_a_recording_of_a_camera_plays_at_its_pace(
+    with_av: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "out.mp4"
+    if not with_av:
+        monkeypatch.setitem(sys.modules, "av", None)
     # Three images that took 0.5 s each, and one too many at the same time.
     with VideoWriter(path, 10.0, 3 * SIDE, SIDE) as writer:
-        for number, stamp_s in ((1, 0.0), (2, 0.5), (3, 0.5), (4, 1.0)):
-            writer.write_at(_numbered(number), stamp_s)
-    capture = cv2.VideoCapture(str(path))
-    numbers = []
-    while (read := capture.read())[0]:
-        numbers.append(_number(read[1]))
-    assert numbers == [1] * 5 + [2] * 5 + [4]
+        for number, time_s in ((1, 0.0), (2, 0.5), (3, 0.5), (4, 1.0)):
+            writer.write_at(_numbered(number), time_s)
+    images = list(VideoSource(str(path)).timed_frames())
+    shown = {time_s: _number(i.pixels) for time_s in (0.2, 0.7, 1.0) for i in images
+             if i.time_s <= time_s + 0.01}  # fmt: skip
+    assert list(shown.values()) == [1, 3 if with_av else 2, 4]
+    assert len(images) == (4 if with_av else 11), "OpenCV repeats images"

@@ -107,6 +107,67 @@ def test_a_folder_of_images(folder: Path, frames: list, tmp_path: Path) -> None:
     assert sorted(set(ids)) == [1, 2, 10] and ids == sorted(ids)
 
 
+def test_every_line_has_its_time_and_the_name_of_its_picture(
+    clip: Path, folder: Path, tmp_path: Path
+) -> None:
+    poses = tmp_path / "poses.jsonl"
+    _video(folder, "--json", poses)
+    assert [(line["image"], line["time_s"]) for line in _lines(poses)] == [
+        ("1.png", 0.0),
+        ("2.png", 0.1),
+        ("10.png", 0.2),
+    ]
+    _video(clip, "--json", poses, "--frames", 4)
+    assert [line["time_s"] for line in _lines(poses)] == [
+        pytest.approx(index / 30, abs=1e-3) for index in range(4)
+    ]
+    assert "image" not in _lines(poses)[0]
+
+
+def test_pictures_that_cannot_be_read_do_not_stop_a_folder(folder: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for file in folder.glob("*.png"):
+        (mixed / file.name).write_bytes(file.read_bytes())
+    (mixed / "._1.png").write_bytes(b"what another system's file manager leaves")
+    (mixed / "3.png").write_bytes(b"")
+    (mixed / "4.png").symlink_to(tmp_path / "gone.png")
+    (mixed / "5.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    poses, out = tmp_path / "poses.jsonl", tmp_path / "drawn"
+    run = _video(mixed, "--json", poses, "--out", out, code=1)
+    assert [line["image"] for line in _lines(poses)] == ["1.png", "2.png", "10.png"]
+    assert sorted(file.name for file in out.iterdir()) == ["1.png", "10.png", "2.png"]
+    assert "3 of 6 left out" in run.stderr
+    for words in (
+        "3.png' is empty",
+        "4.png' cannot be read: No such file",
+        "a kind that is not",
+    ):
+        assert words in run.stderr
+    assert "._1" not in run.stderr
+
+
+def test_a_folder_whose_name_is_a_number_is_no_camera(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("0001").symlink_to(folder)
+    assert "3 frames" in _video("0001").stdout
+    assert "'²' does not exist" in _video("²", code=1).stderr
+
+
+def test_the_output_keeps_the_pace_of_the_input(frames: list, tmp_path: Path) -> None:
+    times = [0, 0.1, 0.2, 1.2, 1.3]
+    uneven, out = tmp_path / "uneven.mkv", tmp_path / "out.mp4"
+    with VideoWriter(tmp_path / "uneven.mp4", 10.0, 480, 270) as writer:
+        for pixels, time_s in zip(frames, times, strict=False):
+            writer.write_at(pixels, time_s)
+    (tmp_path / "uneven.mp4").rename(uneven)
+    _video(uneven, "--out", out)
+    shown = [image.time_s for image in VideoSource(str(out)).timed_frames()]
+    assert shown == pytest.approx(times, abs=1e-3)
+
+
 def test_one_image(folder: Path, tmp_path: Path) -> None:
     assert "1 frames" in _video(folder / "2.png", "--out", tmp_path / "drawn.jpg").stdout
     assert cv2.imread(str(tmp_path / "drawn.jpg")) is not None
@@ -204,7 +265,7 @@ def test_a_video_that_was_cut_off_is_said_to_be(frames: list, tmp_path: Path) ->
     run = _video(cut, "--json", out, "--coco", coco, code=1)
     done = len(out.read_text().splitlines())
     assert 0 < done < len(frames)
-    assert f"{done} of its {len(frames)} frames" in run.stderr
+    assert f"cut off or damaged (a packet is incomplete): {done} frames can be read" in run.stderr
     assert {row["image_id"] for row in json.loads(coco.read_text())} <= set(range(done))
 
 

@@ -62,7 +62,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             stages["detect"].append(result.times.detect_ms)
             stages["pose"].append(result.times.pose_ms)
             stages["track"].append(result.times.track_ms)
-            file.write(json.dumps({**as_json(index, result), "stamp_s": stamp_s}) + "\n")
+            file.write(json.dumps(as_json(index, result, stamp_s)) + "\n")
             progress.show(index + 1)
             if index + 1 == args.frames:
                 break

@@ -20,7 +20,7 @@ from pose_estimation_ros.io.image_files import ImagesSource
 from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.io.pose_records import read_records
-from pose_estimation_ros.io.sources import FrameSource, open_frames
+from pose_estimation_ros.io.sources import TimedSource, open_frames
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_outputs(args: argparse.Namespace, source: FrameSource) -> None:
+def _check_outputs(args: argparse.Namespace, source: TimedSource) -> None:
     """Raises ConfigError where an output would replace an input, or another output."""
     inputs = model_files(read_settings(args))
     outputs: dict[str, Path | None] = {

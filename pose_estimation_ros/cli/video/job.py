@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import time
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.cli._interrupt import Interruption
@@ -26,6 +27,7 @@ from pose_estimation_ros.io.pose_records import (
     from_json,
 )
 from pose_estimation_ros.io.prefetch import prefetched
+from pose_estimation_ros.io.timed_image import TimedImage
 
 _WARM_UP = 30  # frames processed again on resume, to match track ids
 
@@ -63,21 +65,18 @@ class VideoJob:
         write = line_output(args.json, self._records, stack) if args.json else None
         progress = Progress("frames", self._total())
         frames = stack.enter_context(contextlib.closing(self._frames()))
-        started_s = time.monotonic()
         with Interruption() as interruption, coco_output(args.coco, self._coco):
-            for index, pixels in enumerate(frames):
-                stamp_s = index / self._source.fps
-                if self._live:
-                    stamp_s = time.monotonic() - started_s
-                result = self._answer(index, pixels, stamp_s)
-                record = as_json(index, result)
+            for index, image in enumerate(frames):
+                pixels = image.pixels
+                result = self._answer(index, image)
+                record = as_json(index, result, image.time_s, image.name)
                 if write and index >= len(self._records):
                     write(record)
                 if args.coco:
-                    self._coco += coco_rows(self._image_id(index), record)
+                    self._coco += coco_rows(_image_id(index, image.name), record)
                 if show:
                     self._draw(pixels, result, index)
-                    show(index, pixels, stamp_s)
+                    show(image)
                 self._persons += len(result.poses)
                 self.done = index + 1
                 progress.show(self.done)
@@ -103,13 +102,13 @@ class VideoJob:
         total: int | None = self._source.length
         return min(total or self._args.frames, self._args.frames) if self._args.frames else total
 
-    def _frames(self) -> Generator[ByteArray, None, None]:
-        frames: Generator[ByteArray, None, None] = self._source.frames()
+    def _frames(self) -> Generator[TimedImage, None, None]:
+        frames: Generator[TimedImage, None, None] = self._source.timed_frames()
         # A camera yields its newest frame; prefetched ones would be stale.
         return frames if self._live else prefetched(frames)
 
-    def _answer(self, index: int, pixels: ByteArray, stamp_s: float) -> PoseResult:
-        frame = Frame(Image(pixels), None if self._apart else stamp_s)
+    def _answer(self, index: int, image: TimedImage) -> PoseResult:
+        frame = Frame(Image(image.pixels), None if self._apart else image.time_s)
         if index < len(self._records):
             return self._repeat(index, frame)
         start = time.perf_counter()
@@ -133,9 +132,8 @@ class VideoJob:
             text += f"  {self._latencies_ms[-1]:.1f} ms"
         draw_label(pixels, text, (4, 24))
 
-    def _image_id(self, index: int) -> int:
-        """Returns the COCO image id: the number in the file name."""
-        if isinstance(self._source, ImagesSource):
-            stem = self._source.files[index].stem
-            return int(stem) if stem.isdecimal() else index
-        return index
+
+def _image_id(index: int, name: str) -> int:
+    """The COCO image id: the number in the file's name, or the frame's."""
+    stem = Path(name).stem
+    return int(stem) if stem.isdecimal() else index

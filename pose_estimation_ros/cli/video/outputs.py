@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.io.image_files import ImagesSource, write_picture
 from pose_estimation_ros.io.pose_records import FrameRecord
-from pose_estimation_ros.io.sources import FrameSource
+from pose_estimation_ros.io.sources import TimedSource
+from pose_estimation_ros.io.timed_image import TimedImage
 from pose_estimation_ros.io.video_writer import VideoWriter
 
-# Called with a drawn image, its frame number and its time in s.
-WritePicture = Callable[[int, ByteArray, float], None]
+# Called with a drawn image.
+WritePicture = Callable[[TimedImage], None]
 WriteLine = Callable[[FrameRecord], None]
 
 
-def picture_output(out: Path, source: FrameSource, stack: contextlib.ExitStack) -> WritePicture:
+def picture_output(out: Path, source: TimedSource, stack: contextlib.ExitStack) -> WritePicture:
     """Opens a video, or one image per input image, for writing; closed by the stack.
 
     Raises:
@@ -29,13 +29,13 @@ def picture_output(out: Path, source: FrameSource, stack: contextlib.ExitStack) 
     """
     if out.suffix.lower() == ".mp4":
         writer = stack.enter_context(VideoWriter(out, source.fps, source.width, source.height))
-        return lambda _, pixels, stamp_s: writer.write_at(pixels, stamp_s)
+        return lambda image: writer.write_at(image.pixels, image.time_s)
     if not isinstance(source, ImagesSource):
         raise ConfigError(f"--out: '{out}' is no .mp4, which a video is written to")
-    files, many = source.files, writes_pictures(out, source)
+    many = writes_pictures(out, source)
 
-    def write(index: int, pixels: ByteArray, stamp_s: float) -> None:
-        write_picture(out / picture_name(files[index]) if many else out, pixels)
+    def write(image: TimedImage) -> None:
+        write_picture(out / picture_name(Path(image.name)) if many else out, image.pixels)
 
     return write
 

@@ -148,6 +148,5 @@ class Calibration:
             return
         raise InputError(
             f"camera_info is for {expected[0]:.0f}x{expected[1]:.0f} px, the image has "
-            f"{width}x{height}: no positions until they agree (resize camera_info with the image, "
-            "as image_proc does)"
+            f"{width}x{height}: resize camera_info with the image, as image_proc does"
         )

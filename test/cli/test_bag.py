@@ -193,6 +193,35 @@ def test_a_recording_that_was_never_closed_loses_nothing(frames: list, tmp_path:
     assert "all its messages were read" in run.stderr
 
 
+def _with_profile(profile: str, bag: Path, copy: Path) -> Path:
+    """The messages of an MCAP bag in a file of another profile."""
+    from mcap.reader import make_reader
+    from mcap.writer import Writer
+
+    (file,) = bag.glob("*.mcap")
+    with file.open("rb") as source, copy.open("wb") as target:
+        writer = Writer(target)
+        writer.start(profile=profile)
+        channels: dict[int, int] = {}
+        for schema, channel, message in make_reader(source).iter_messages():
+            if channel.id not in channels:
+                kind = writer.register_schema(schema.name, schema.encoding, schema.data)
+                channels[channel.id] = writer.register_channel(
+                    channel.topic, channel.message_encoding, kind
+                )
+            at = channels[channel.id]
+            writer.add_message(at, message.log_time, message.data, message.publish_time)
+        writer.finish()
+    return copy
+
+
+def test_an_mcap_file_needs_no_profile(recording: Path, tmp_path: Path) -> None:
+    run = _bag(_with_profile("", recording, tmp_path / "a.mcap"), tmp_path / "out")
+    assert f"{FRAMES} images answered" in run.stdout and "error" not in run.stderr
+    ros1 = _with_profile("ros1", recording, tmp_path / "b.mcap")
+    assert "profile 'ros1': expected one of ROS 2" in _bag(ros1, tmp_path / "o", code=1).stderr
+
+
 def test_bad_input_is_named_in_one_line(recording: Path, frames: list, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     text = tmp_path / "text.mcap"
@@ -200,7 +229,13 @@ def test_bad_input_is_named_in_one_line(recording: Path, frames: list, tmp_path:
     silent = write_bag(tmp_path / "silent", {}, frames[:1], info="/cam/camera_info")
     depth = write_bag(tmp_path / "depth", {"/depth/image": IMAGE}, [])
     (tmp_path / "there").mkdir()
+    packed, old = tmp_path / "packed", tmp_path / "old.bag"
+    packed.mkdir()
+    (packed / "packed_0.mcap.zstd").write_bytes(b"(\xb5/\xfd")
+    old.write_bytes(b"#ROSBAG V2.0\n")
     for arguments, words in (
+        ((packed,), ["packed_0.mcap.zstd", "zstd -d"]),
+        ((old,), ["old.bag", "ROS 1", "rosbags-convert --src old.bag --dst old"]),
         ((tmp_path / "none",), ["none", "does not exist"]),
         ((tmp_path / "empty",), ["empty", "metadata.yaml"]),
         ((text,), ["text.mcap", "MCAP"]),

@@ -13,6 +13,7 @@ from pose_estimation_ros.io.bags.chunk_limits import check_chunks
 from pose_estimation_ros.io.bags.salvage import BagMessage, DamageError, Wanted, salvage
 
 STORAGES = (".mcap", ".db3")
+_PROFILE = "Profile is not ros2"  # rosbags refuses an MCAP file of no or another profile so
 
 
 def find_bags(path: Path) -> list[Path]:
@@ -26,6 +27,7 @@ def find_bags(path: Path) -> list[Path]:
     if path.is_file():
         if path.suffix in STORAGES:
             return [path]
+        _refuse_other_kinds(path)
         raise InputError(
             f"'{path}' is not a bag: expected a rosbag2 folder, or a file {' or '.join(STORAGES)}"
         )
@@ -33,11 +35,27 @@ def find_bags(path: Path) -> list[Path]:
         return [path]
     bags = [inner for inner in sorted(path.iterdir()) if inner.is_dir() and _is_bag(inner)]
     if not bags:
+        for file in sorted(path.iterdir()):
+            _refuse_other_kinds(file)
         raise InputError(
             f"no bag in the folder '{path}': expected metadata.yaml, .mcap or .db3 in it, or "
             "folders that hold them"
         )
     return bags
+
+
+def _refuse_other_kinds(file: Path) -> None:
+    """Raises InputError for recordings that have to be converted or unpacked first."""
+    if file.suffix == ".bag":
+        raise InputError(
+            f"'{file}' is a ROS 1 bag: convert it with rosbags-convert --src {file.name} "
+            f"--dst {file.stem} (pip install rosbags)"
+        )
+    if file.suffix in (".zstd", ".zst") and Path(file.stem).suffix in STORAGES:
+        raise InputError(
+            f"'{file}' is compressed as a whole, and no metadata.yaml says so: unpack it with "
+            f"zstd -d --rm {file.name} (or ros2 bag reindex its folder)"
+        )
 
 
 def _is_bag(folder: Path) -> bool:
@@ -132,8 +150,9 @@ class BagReader:
                 seconds = (last_ns - first_ns) * 1e-9
                 self.damage += f", {seconds:.3f} s after its first image (message of {last_ns} ns)"
         else:
-            # Only the index is missing: no message is lost.
-            self.damage = f"{reason}; all its messages were read without"
+            # Only the index is missing: no message is lost. And a profile may be left empty.
+            if _PROFILE not in reason:
+                self.damage = f"{reason}; all its messages were read without"
 
     def close(self) -> None:
         if self._reader is not None:

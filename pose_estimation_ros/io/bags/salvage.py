@@ -59,7 +59,7 @@ def salvage(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
 def _salvage_mcap(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
     try:
         from mcap.exceptions import McapError
-        from mcap.records import Channel, Message, Schema
+        from mcap.records import Channel, Header, Message, Schema
     except ImportError as error:
         raise InputError(
             f"bag '{path}' has no index, as after a crash; reading it anyway needs: "
@@ -72,7 +72,9 @@ def _salvage_mcap(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
             raise InputError(f"'{path}' is not an MCAP file: it lacks the magic bytes")
         try:
             for record in _records(file):
-                if isinstance(record, Schema):
+                if isinstance(record, Header):
+                    _check_profile(path, record.profile)
+                elif isinstance(record, Schema):
                     kinds[record.id] = record.name
                 elif isinstance(record, Channel):
                     topics[record.id] = (record.topic, kinds.get(record.schema_id, ""))
@@ -83,6 +85,14 @@ def _salvage_mcap(path: Path, wanted: Wanted) -> Iterator[BagMessage]:
         except (McapError, struct.error, ValueError, RuntimeError, EOFError, OverflowError) as err:
             reason = " ".join(str(err).split()) or type(err).__name__
             raise DamageError(f"{path.name} is damaged at byte {file.tell()} ({reason})") from err
+
+
+def _check_profile(path: Path, profile: str) -> None:
+    if profile not in ("", "ros2"):
+        raise InputError(
+            f"'{path}' is an MCAP file of the profile '{profile}': expected one of ROS 2; convert "
+            "a ROS 1 recording with rosbags-convert"
+        )
 
 
 def _records(file: IO[bytes]) -> Iterator[Any]:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from pose_estimation_ros.engine.execution.program_end import PROGRAM_END
+
 R = TypeVar("R")
 
 _Job = tuple[Future[Any], Callable[[], Any]]
@@ -18,7 +20,7 @@ class DaemonThreads:
     """A few threads that take jobs from one queue.
 
     They are daemons, unlike those of concurrent.futures: one that hangs in a native library must
-    not keep the process from ending.
+    not keep the process from ending. Those that do not hang are ended before Python is.
     """
 
     def __init__(self, threads: int, name: str) -> None:
@@ -29,6 +31,7 @@ class DaemonThreads:
         ]
         for thread in self._threads:
             thread.start()
+        PROGRAM_END.add(self)
 
     def submit(self, job: Callable[[], R]) -> Future[R]:
         """Puts a job in the queue; the future gives its result or raises its error."""

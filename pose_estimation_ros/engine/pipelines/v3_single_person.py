@@ -17,6 +17,7 @@ from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
 from pose_estimation_ros.engine.detection.box_propagation import BoxPropagator
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.latency import Stopwatch
+from pose_estimation_ros.engine.execution.program_end import PROGRAM_END
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.pipelines.camera_session import NO_BOXES, CameraSession
 from pose_estimation_ros.engine.pipelines.loaded_models import Models
@@ -66,7 +67,10 @@ class V3Pipeline:
             ModelError: no detector or no pose model is usable.
             CancelledError: the token was cancelled.
         """
-        cancel = cancel or CancelToken()
+        with PROGRAM_END.frame_in_work():
+            return self._answer(frame, cancel or CancelToken())
+
+    def _answer(self, frame: Frame, cancel: CancelToken) -> PoseResult:
         if frame.stamp_s is None:
             self.reset()
         times = StageTimes()

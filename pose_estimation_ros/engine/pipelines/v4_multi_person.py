@@ -10,6 +10,7 @@ import numpy as np
 
 from pose_estimation_ros.engine.detection.box_propagation import BoxPropagator
 from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.execution.program_end import PROGRAM_END
 from pose_estimation_ros.engine.pipelines.camera_session import CameraSession
 from pose_estimation_ros.engine.pipelines.loaded_models import Models
 from pose_estimation_ros.engine.poses import Poses
@@ -39,7 +40,10 @@ class V4Pipeline:
             ModelError: no detector or no pose model is usable.
             CancelledError: the token was cancelled.
         """
-        cancel = cancel or CancelToken()
+        with PROGRAM_END.frame_in_work():
+            return self._answer(frame, cancel or CancelToken())
+
+    def _answer(self, frame: Frame, cancel: CancelToken) -> PoseResult:
         cancel.check()
         if frame.stamp_s is None:
             self.reset()

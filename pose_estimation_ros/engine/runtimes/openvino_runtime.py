@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 
 
 class OpenVinoRuntime:
-    """A model on the CPU; every calling thread has an infer request and a stream of its own.
+    """A model on the CPU; every call has an infer request and a stream of its own.
 
     `precision` of the arithmetic: "f32", "bf16" (twice as fast on CPUs that have it, accurate to
     about 1 %), or "auto", which is bf16 where the CPU has it. Models quantised to int8
@@ -51,7 +50,7 @@ class OpenVinoRuntime:
         self.inputs = [self._spec(port) for port in self._compiled.inputs]
         self.outputs = [self._spec(port) for port in self._compiled.outputs]
         self.metadata = _metadata(model)
-        self._local = threading.local()
+        self._idle: list[Any] = []  # infer requests; no thread owns one, since threads come and go
 
     @property
     def streams(self) -> int:
@@ -67,12 +66,15 @@ class OpenVinoRuntime:
         return TensorSpec(min(names, default=""), shape, dtype)
 
     def run(self, *tensors: AnyArray) -> list[AnyArray]:
-        request = getattr(self._local, "request", None)
-        if request is None:
-            request = self._local.request = self._compiled.create_infer_request()
-        # Copied out: the request reuses its output tensors for the thread's next call.
+        try:
+            request = self._idle.pop()  # atomic, as is append
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        # Copied out: the request reuses its output tensors for its next call.
         results = request.infer(dict(enumerate(tensors)), share_inputs=True)
-        return [np.array(results[port]) for port in self._compiled.outputs]
+        copies = [np.array(results[port]) for port in self._compiled.outputs]
+        self._idle.append(request)
+        return copies
 
 
 def _compile(core: Any, model: Any, cores: Cores, precision: str) -> Any:

@@ -60,7 +60,7 @@ class CameraInputs:
         """Starts to take images."""
         topics = self._topics
         kind: Any = CompressedImage if topics.compressed else ImageMsg
-        name = f"{self._prefix}image" + ("/compressed" if topics.compressed else "")
+        name = self._compressed_topic() if topics.compressed else f"{self._prefix}image"
         qos = every_one() if topics.every_frame else newest_only()
         # Declares the qos_overrides parameters and writes their values into the profile.
         overrides = QoSOverridingOptions.with_default_policies()
@@ -72,6 +72,14 @@ class CameraInputs:
         if topics.use_depth:
             depth = self.info_and_depth.take_depth
             self._add(ImageMsg, f"{self._prefix}depth", depth, newest_only())
+
+    def _compressed_topic(self) -> str:
+        """A remapping of `image` holds here, too, as with image_transport; its own one wins."""
+        name = f"{self._prefix}image/compressed"
+        resolved = self._node.resolve_topic_name(name)
+        if resolved != self._node.resolve_topic_name(name, only_expand=True):
+            return str(resolved)
+        return f"{self._node.resolve_topic_name(f'{self._prefix}image')}/compressed"
 
     def close(self) -> None:
         """Takes no more images."""

@@ -9,15 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.engine.poses import Poses
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Frame, Image, PoseResult
-from pose_estimation_ros.errors import ConfigError, InputError
+from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.io.image_files import ImagesSource
 from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.prefetch import prefetched
@@ -95,9 +93,9 @@ class PoseEstimator:
             InputError: the image is none.
             ModelError: no detector or no pose model is usable any more.
         """
-        checked = _checked(image)
+        frame = Frame(Image(image), stamp_s, camera)
         with self._lock:
-            return self._pipeline.process(Frame(checked, stamp_s, camera)).poses
+            return self._pipeline.process(frame).poses
 
     def process(self, frame: Frame) -> PoseResult:
         """As a call, for callers that want the times of the stages or have a depth image."""
@@ -148,26 +146,6 @@ class PoseEstimator:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _checked(image: ByteArray) -> Image:
-    """The image of a caller.
-
-    Raises:
-        InputError: it is no 8-bit BGR image; the message says what came.
-    """
-    if isinstance(image, np.ndarray):
-        is_bgr = image.ndim == 3 and image.shape[2] == 3 and image.size > 0
-        if is_bgr and image.dtype == np.uint8:
-            return Image(image)
-        given = f"an array of shape {image.shape} and type {image.dtype}"
-    elif image is None:
-        given = "None, as cv2.imread gives for a file that it cannot read"
-    else:
-        given = f"a {type(image).__name__}"
-    raise InputError(
-        f"the image is {given}: expected BGR pixels as a NumPy array (height, width, 3) of uint8"
-    )
 
 
 def _read_settings(

@@ -97,10 +97,10 @@ def test_settings_that_cannot_be_are_refused_by_name(
     [
         (None, "is None, as cv2.imread gives"),
         ("people.jpg", "is a str"),
-        (np.zeros((4, 4), np.uint8), r"of shape \(4, 4\) and type uint8"),
-        (np.zeros((4, 4, 4), np.uint8), r"of shape \(4, 4, 4\)"),
-        (np.zeros((4, 4, 3), np.float32), "and type float32"),
-        (np.zeros((0, 4, 3), np.uint8), r"of shape \(0, 4, 3\)"),
+        (np.zeros((4, 4), np.uint8), r"array of 4x4 uint8"),
+        (np.zeros((4, 4, 4), np.uint8), r"array of 4x4x4 uint8"),
+        (np.zeros((4, 4, 3), np.float32), "4x4x3 float32"),
+        (np.zeros((0, 4, 3), np.uint8), r"array of 0x4x3 uint8"),
     ],
 )
 def test_what_is_no_picture_is_refused_by_name(

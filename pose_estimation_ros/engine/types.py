@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import ByteArray, ChannelOrder, FloatArray
+from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.poses import Poses
+from pose_estimation_ros.errors import InputError
 
-if TYPE_CHECKING:
-    from pose_estimation_ros.engine.camera_model import CameraModel
+LARGEST_SIDE = 32_766  # px, of an image that OpenCV can cut crops from
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,34 @@ class Image:
     """An 8-bit colour image, possibly a view of somebody else's memory.
 
     `pixels` is (height, width, 3) uint8, rows may be padded; it is only ever read.
+
+    Raises:
+        InputError: it is no such image; the text says what came, and what to do.
     """
 
     pixels: ByteArray
     order: ChannelOrder = "bgr"
+
+    def __post_init__(self) -> None:
+        # Whatever came in unchecked would count as a failure of the models.
+        pixels = self.pixels
+        if not isinstance(pixels, np.ndarray):
+            came = "None, as cv2.imread gives for a file that it cannot read"
+            kind = f"{type(pixels).__module__.split('.')[0]}.{type(pixels).__name__}"
+            kind = kind.removeprefix("builtins.")
+            hint = "; numpy.asarray(image.convert('RGB'))[..., ::-1] makes one of it"
+            from_pillow = kind.startswith("PIL.")
+            raise _no_image(came if pixels is None else f"a {kind}", hint if from_pillow else "")
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            shape = "x".join(map(str, pixels.shape))
+            raise _no_image(f"an array of {shape} {pixels.dtype}", _remedy(pixels))
+        if max(pixels.shape[:2]) > LARGEST_SIDE:
+            raise _no_image(
+                f"{self.width}x{self.height} px",
+                f"; sides of more than {LARGEST_SIDE} px: make it smaller, or cut it",
+            )
+        if self.order not in ("bgr", "rgb"):
+            raise InputError(f"the image's order is {self.order!r}: expected 'bgr' or 'rgb'")
 
     @property
     def width(self) -> int:
@@ -35,6 +60,31 @@ class Image:
         return int(self.pixels.shape[0])
 
 
+def _no_image(came: str, remedy: str = "") -> InputError:
+    return InputError(
+        f"the image is {came}: expected BGR pixels as a NumPy array (height, width, 3) of "
+        f"uint8{remedy}"
+    )
+
+
+def _remedy(pixels: np.ndarray) -> str:
+    """What to do about an array that comes near."""
+    shape = pixels.shape
+    if pixels.size == 0:
+        return "; it has no pixels"
+    if pixels.ndim == 2 or (pixels.ndim == 3 and shape[2] == 1):
+        return "; from grey: cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)"
+    if pixels.ndim == 3 and shape[2] == 4:
+        return "; without the fourth channel: cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)"
+    if pixels.ndim == 4:
+        return "; one image at a time"
+    if pixels.ndim == 3 and shape[0] == 3 and shape[2] != 3:
+        return "; channels last: image.transpose(1, 2, 0)"
+    if pixels.ndim == 3 and shape[2] == 3:
+        return "; convert it, for instance from 0..1: (255 * image).astype(numpy.uint8)"
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One image of one camera and what is known about it.
@@ -44,6 +94,9 @@ class Frame:
     `depth_m` is an aligned depth image, (height, width) in metres, or None.
     `pixels_stay` promises that nobody changes the pixels after the answer (by drawing on them,
     say), so that a detector run in the background needs no copy.
+
+    Raises:
+        InputError: one of these is something else.
     """
 
     image: Image
@@ -51,6 +104,31 @@ class Frame:
     camera: CameraModel | None = None
     depth_m: FloatArray | None = None
     pixels_stay: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.image, Image):
+            raise InputError(
+                f"the frame's image is a {type(self.image).__name__}: expected Image(pixels)"
+            )
+        stamp_s = self.stamp_s
+        is_number = isinstance(stamp_s, float | int | np.floating | np.integer)
+        if stamp_s is not None and not (is_number and math.isfinite(stamp_s)):
+            raise InputError(f"the stamp is {stamp_s!r}: expected seconds, or None")
+        if self.camera is not None and not isinstance(self.camera, CameraModel):
+            kind = type(self.camera).__name__
+            raise InputError(f"the camera is a {kind}: expected CameraModel(fx, fy, cx, cy)")
+        depth = self.depth_m
+        if depth is not None and not (
+            isinstance(depth, np.ndarray)
+            and depth.ndim == 2
+            and depth.size
+            and depth.dtype.kind == "f"
+        ):
+            came = f"{depth.shape} {depth.dtype}" if isinstance(depth, np.ndarray) else ""
+            raise InputError(
+                f"the depth is a {type(depth).__name__} {came}".rstrip()
+                + ": expected an array (height, width) of floats, in metres"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import ByteArray
+from pose_estimation_ros.engine.types import LARGEST_SIDE
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.timed_image import TimedImage
 
@@ -121,6 +122,11 @@ def read_picture(path: Path) -> ByteArray:
         raise InputError(f"image '{name}' cannot be read: {reason}") from error
     if pixels is None:
         raise InputError(f"image '{name}' cannot be read: it is damaged, or no image at all")
+    if max(pixels.shape[:2]) > LARGEST_SIDE:
+        raise InputError(
+            f"image '{name}' has {pixels.shape[1]}x{pixels.shape[0]} px: expected sides of at "
+            f"most {LARGEST_SIDE} px; make it smaller, or cut it"
+        )
     return np.asarray(pixels, np.uint8)
 
 

@@ -23,10 +23,10 @@ from pose_estimation_ros.evaluation.accuracy import (
     detection_accuracy,
     detection_ap,
 )
+from pose_estimation_ros.evaluation.coco_annotations import PERSON_CATEGORY
 
 _SAME_IOU = 0.5
 PCK_SHARES = (0.05, 0.1, 0.2)  # of the longer side of the person's box
-_PERSON_CATEGORY = 1
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def coco_results(image_id: int, predictions: Predictions) -> list[dict[str, Any]
         rows.append(
             {
                 "image_id": image_id,
-                "category_id": _PERSON_CATEGORY,
+                "category_id": PERSON_CATEGORY,
                 "keypoints": [round(float(value), 3) for value in joints.reshape(-1)],
                 "score": round(float(score), 5),
                 "bbox": [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],

@@ -37,7 +37,9 @@ class Truth:
 
 def has_3d(listing: dict[str, Any]) -> bool:
     """Tells whether the annotations hold 3D joints."""
-    return any("keypoints_cam" in row for row in listing.get("annotations", []))
+    rows = listing.get("annotations")
+    rows = rows if isinstance(rows, list) else []
+    return any(isinstance(row, dict) and "keypoints_cam" in row for row in rows)
 
 
 def read_truth(listing: dict[str, Any]) -> tuple[tuple[str, ...], list[Truth]]:

@@ -130,6 +130,29 @@ def read_picture(path: Path) -> ByteArray:
     return np.asarray(pixels, np.uint8)
 
 
+def read_annotated(path: Path, size: tuple[int, int] | None) -> ByteArray:
+    """BGR pixels (height, width, 3) as their annotations see them.
+
+    `size` is the width and height that the annotations are for. Annotators may have seen the image
+    before it is turned as its EXIF data say: then it is left so.
+
+    Raises:
+        InputError: as `read_picture`, or the image is of another size.
+    """
+    pixels = read_picture(path)
+    height, width = pixels.shape[:2]
+    if size is None or size == (width, height):
+        return pixels
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    stored = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), flags)
+    if stored is not None and size == (stored.shape[1], stored.shape[0]):
+        return np.asarray(stored, np.uint8)
+    raise InputError(
+        f"image '{_shown(path)}' has {width}x{height} px and its annotations are for "
+        f"{size[0]}x{size[1]}: take the images that were annotated, or scale the annotations"
+    )
+
+
 def _shown(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 

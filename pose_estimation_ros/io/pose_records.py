@@ -122,13 +122,15 @@ def read_records(path: Path) -> list[FrameRecord]:
 
 
 def coco_rows(image_id: int, record: FrameRecord) -> list[dict[str, Any]]:
-    """Converts a record to COCO keypoint results."""
-    rows = []
+    """Converts a record to COCO keypoint results, with the file's name where it has its own."""
+    named = {"file_name": record["image"]} if "image" in record else {}
+    rows: list[dict[str, Any]] = []
     for pose in record["poses"]:
         x1, y1, x2, y2 = pose["box"]
         rows.append(
             {
                 "image_id": image_id,
+                **named,
                 "category_id": 1,
                 "keypoints": [value for joint in pose["keypoints"] for value in joint],
                 "score": pose["score"],

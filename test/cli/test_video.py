@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from calls import call
 
+from pose_estimation_ros.cli.video.outputs import image_ids
 from pose_estimation_ros.io.pose_records import from_json
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.io.video_reader import VideoSource
@@ -166,6 +167,26 @@ def test_the_output_keeps_the_pace_of_the_input(frames: list, tmp_path: Path) ->
     _video(uneven, "--out", out)
     shown = [image.time_s for image in VideoSource(str(out)).timed_frames()]
     assert shown == pytest.approx(times, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        (["1.png", "2.png", "10.png"], [1, 2, 10]),
+        (["000000000139.jpg", "000000000285.jpg"], [139, 285]),
+        (["COCO_val2014_000000000007.png", "COCO_val2014_000000000042.png"], [7, 42]),
+        (["frame_0.png", "frame_1.png"], [0, 1]),
+        (["0001.png", "z.png"], [0, 1]),
+        (["a_1.png", "b_1.png"], [0, 1]),
+        (["1.png", "01.png"], [0, 1]),
+        (["²1.png", "x²2.png"], [1, 2]),
+        ([], []),
+    ],
+)
+def test_image_ids_are_the_numbers_of_the_names_or_all_places(
+    names: list[str], ids: list[int]
+) -> None:
+    assert list(image_ids(names).values()) == ids
 
 
 def test_one_image(folder: Path, tmp_path: Path) -> None:

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.errors import InputError
-from pose_estimation_ros.io.image_files import ImagesSource, find_pictures, read_picture
+from pose_estimation_ros.io.image_files import (
+    ImagesSource,
+    find_pictures,
+    read_annotated,
+    read_picture,
+)
 
 PIL = pytest.importorskip("PIL.Image", reason="Pillow makes these pictures")
 PICTURE = np.zeros((48, 64, 3), np.uint8)
@@ -103,3 +108,16 @@ def test_what_is_left_out_is_named_at_the_end(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"1 of 3 left out: image '.*2.png' is empty"):
         seen.extend((image.name, image.time_s) for image in source.timed_frames())
     assert seen == [("1.png", 0.0), ("10.png", 0.2)]
+
+
+def test_annotations_may_be_for_the_picture_before_it_is_turned(tmp_path: Path) -> None:
+    path = tmp_path / "phone.jpg"
+    exif = PIL.Exif()
+    exif[0x0112] = 6
+    PIL.fromarray(PICTURE).save(path, exif=exif, quality=95)
+    height, width = PICTURE.shape[:2]
+    assert read_annotated(path, None).shape[:2] == (width, height)
+    assert read_annotated(path, (height, width)).shape[:2] == (width, height)
+    assert read_annotated(path, (width, height)).shape[:2] == (height, width)
+    with pytest.raises(InputError, match=r"48x64 px and its annotations are for 96x128"):
+        read_annotated(path, (96, 128))

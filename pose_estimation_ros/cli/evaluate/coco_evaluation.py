@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from pose_estimation_ros.cli._options import (
@@ -32,6 +31,7 @@ from pose_estimation_ros.evaluation.coco_metrics import (
     detection_figures,
     pose_figures,
 )
+from pose_estimation_ros.io.image_files import read_annotated
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import PipelineOptions
 
@@ -50,9 +50,11 @@ class CocoRun:
         names: dict[int, str],
         people: list[Person],
         image_ids: Sequence[int],
+        sizes: Mapping[int, tuple[int, int]],
     ) -> None:
+        """`sizes` are the width and height that the data says of images, where it does."""
         self._args, self._names, self._people = args, names, people
-        self._image_ids = list(image_ids)
+        self._image_ids, self._sizes = list(image_ids), sizes
         self._folder: Path = args.images or args.data.parent
         self._predictions: dict[int, Predictions] = {}
         self._detections: dict[int, tuple[AnyArray, AnyArray]] = {}
@@ -69,10 +71,7 @@ class CocoRun:
         path = self._folder / self._names[image_id]
         if not path.is_file():
             raise InputError(f"image '{path}' does not exist: name the folder with --images")
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise InputError(f"image '{path}' cannot be read: expected JPEG or PNG")
-        return np.asarray(pixels, np.uint8)
+        return read_annotated(path, self._sizes.get(image_id))
 
     def predict(self) -> None:
         """Runs the models on all images."""
@@ -142,6 +141,8 @@ class CocoRun:
                 box = np.array(row["bbox"], float) if "bbox" in row else np.append(low, high - low)
                 box[2:] += box[:2]
                 image_id, score = row["image_id"], float(row["score"])
+                if not np.isfinite([score, *box, *joints.ravel()]).all():
+                    raise ValueError("a number is not finite")
             except (KeyError, TypeError, ValueError) as error:
                 raise InputError(
                     f"entry {index} of '{self._args.results}' is not a COCO keypoint result "

@@ -18,7 +18,12 @@ from pose_estimation_ros.cli._options import (
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.cli.evaluate.coco_evaluation import CocoRun
 from pose_estimation_ros.errors import ConfigError, InputError
-from pose_estimation_ros.evaluation.coco_annotations import read_annotations, read_json, write_text
+from pose_estimation_ros.evaluation.coco_annotations import (
+    image_sizes,
+    read_annotations,
+    read_json,
+    write_text,
+)
 from pose_estimation_ros.evaluation.mpjpe import evaluate_3d, has_3d, table_3d
 from pose_estimation_ros.evaluation.report.case_pictures import draw_cases
 from pose_estimation_ros.evaluation.report.tables import table
@@ -88,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
             f"no person in '{args.data}' counts: expected persons with at least 8 annotated "
             "joints and a box of at least 64x64 px"
         )
-    evaluation = CocoRun(args, names, people, image_ids)
+    evaluation = CocoRun(args, names, people, image_ids, image_sizes(listing))
     if args.results:
         evaluation.take(read_json(args.results, list))
     else:
@@ -112,7 +117,7 @@ def _run_3d(args: argparse.Namespace, listing: dict[str, Any]) -> int:
     except (KeyError, TypeError) as error:
         raise InputError(f"'{args.data}' lists no images with id and file_name") from error
     image_ids = sorted(names)[: args.limit or None]
-    images = CocoRun(args, names, [], image_ids)
+    images = CocoRun(args, names, [], image_ids, image_sizes(listing))
     models = build_models(engine_config(args))
     try:
         models.load()

@@ -6,12 +6,16 @@ import argparse
 import contextlib
 import time
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.cli._interrupt import Interruption
 from pose_estimation_ros.cli._progress import Progress
-from pose_estimation_ros.cli.video.outputs import coco_output, line_output, picture_output
+from pose_estimation_ros.cli.video.outputs import (
+    coco_output,
+    image_ids,
+    line_output,
+    picture_output,
+)
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.drawing import draw_label
 from pose_estimation_ros.engine.execution.latency import summarise
@@ -49,6 +53,8 @@ class VideoJob:
         self._camera = isinstance(source, CameraSource)
         self._live = self._camera and not source.is_file
         self._apart = isinstance(source, ImagesSource) and not args.sequence
+        files = source.files if isinstance(source, ImagesSource) else []
+        self._image_ids = image_ids([file.name for file in files])
         self._latencies_ms: list[float] = []
         self._coco: list[dict[str, Any]] = []
         self._persons = 0
@@ -73,7 +79,7 @@ class VideoJob:
                 if write and index >= len(self._records):
                     write(record)
                 if args.coco:
-                    self._coco += coco_rows(_image_id(index, image.name), record)
+                    self._coco += coco_rows(self._image_ids.get(image.name, index), record)
                 if show:
                     self._draw(pixels, result, index)
                     show(image)
@@ -131,9 +137,3 @@ class VideoJob:
         if index >= len(self._records):
             text += f"  {self._latencies_ms[-1]:.1f} ms"
         draw_label(pixels, text, (4, 24))
-
-
-def _image_id(index: int, name: str) -> int:
-    """The COCO image id: the number in the file's name, or the frame's."""
-    stem = Path(name).stem
-    return int(stem) if stem.isdecimal() else index

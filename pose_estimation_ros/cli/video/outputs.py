@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,19 @@ def line_output(path: Path, already: list[FrameRecord], stack: contextlib.ExitSt
             raise _unwritable(path, error) from error
 
     return write
+
+
+def image_ids(names: Sequence[str]) -> dict[str, int]:
+    """COCO image ids by file name: the numbers that the names end in, else their places.
+
+    COCO's own files are named so (000000000139.jpg, COCO_val2014_000000000042.jpg). Where a name
+    has no number, or two have the same one, all are numbered by their places.
+    """
+    numbers = [re.search(r"([0-9]+)$", Path(name).stem) for name in names]
+    ids = [int(number[1]) for number in numbers if number]
+    if len(set(ids)) < len(names):
+        ids = list(range(len(names)))
+    return dict(zip(names, ids, strict=True))
 
 
 @contextlib.contextmanager

@@ -66,6 +66,37 @@ def test_no_street_scene_or_coco_training_image_looks_like_a_development_image()
     assert not near
 
 
+def coco_pictures(folder):
+    """Ids and files of a COCO keypoint folder."""
+    listing = json.loads((DATA / folder / "person_keypoints.json").read_text())
+    return {e["id"]: DATA / folder / "images" / e["file_name"] for e in listing["images"]}
+
+
+@needs_data
+def test_no_picture_that_people_are_cut_out_of_is_measured_on():
+    """By id, by bytes and by looks; the gathered pictures by the sha256 of the recipe."""
+    measured = coco_pictures("coco_val") | coco_pictures("coco_nobody")
+    trained = coco_pictures("coco_train")
+    assert not measured.keys() & trained.keys()
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in measured.values()}
+    lines = (DATA / "gather" / "recipe.tsv").read_text(encoding="utf-8").splitlines()
+    gathered = {line.split("\t")[4] for line in lines if not line.startswith("#")}
+    assert len(gathered) > 20_000
+    assert not digests & gathered
+    assert not digests & {hashlib.sha256(p.read_bytes()).hexdigest() for p in trained.values()}
+
+    def look(path):
+        return fingerprint(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE))
+
+    looks = np.stack([look(path) for path in measured.values()])
+    near = []
+    for path in trained.values():
+        different = np.unpackbits(looks ^ look(path), axis=1).sum(axis=1)
+        if different.min() < NEAR_BITS:
+            near.append((path.name, int(different.min())))
+    assert not near
+
+
 @needs_data
 def test_coco_crops_come_from_training_images_only():
     """Every crop that COCO is the source of matches a training person, by its joints."""

@@ -208,14 +208,14 @@ def soft_argmax(volume: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack((x, y, z), dim=2), plane
 
 
-def peak_score(plane: Tensor) -> Tensor:
+def peak_score(plane: Tensor, window: int = 3) -> Tensor:
     """Peak of the marginal over the image plane (n, joints, h, w), as (n, joints) in [0, 1].
 
     The network has no trained confidence; the peak falls as the marginal spreads. The mass of
-    the best 3x3 cells is taken rather than one cell's, since a joint between cells shares its
-    mass among them.
+    the best ``window`` x ``window`` cells is taken rather than one cell's, since a joint between
+    cells shares its mass among them.
     """
-    mass = functional.avg_pool2d(plane, 3, stride=1, padding=1) * 9
+    mass = functional.avg_pool2d(plane, window, stride=1, padding=window // 2) * window**2
     return mass.flatten(2).amax(dim=2).clamp(0, 1)
 
 

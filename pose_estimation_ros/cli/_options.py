@@ -108,10 +108,13 @@ def engine_flags(args: argparse.Namespace, **changes: object) -> list[str]:
     return flags
 
 
-def build_engine(args: argparse.Namespace) -> tuple[Models, Pipeline]:
-    """Loads the models and builds a pipeline on them. Raises like `read_settings`."""
+def build_engine(args: argparse.Namespace, fall_back: bool = True) -> tuple[Models, Pipeline]:
+    """Loads the models and builds a pipeline on them; `fall_back` as for `build_models`.
+
+    Raises like `read_settings`, and ModelError where no model can be loaded.
+    """
     settings = read_settings(args)
-    models = build_models(settings.engine)
+    models = build_models(settings.engine, fall_back=fall_back)
     models.load()
     return models, build_pipeline(settings.engine.pipeline, models, settings.pipeline)
 

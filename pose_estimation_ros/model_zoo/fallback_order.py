@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -44,6 +45,7 @@ def candidates_for(
 ) -> list[Candidate[T]]:
     """Candidates for the named models in order, then the embedded one; empty names are left out.
 
+    The first of the names is the model asked for; where there is none, the embedded one is.
     With `int8`, the embedded model comes in its int8 version first, where it has one. A model
     that was, or can be, converted from a PyTorch checkpoint has up to three candidates: the file
     itself, a conversion made when it is loaded, and the checkpoint through PyTorch.
@@ -52,10 +54,12 @@ def candidates_for(
     wanted = [name for name in names if name]
     if embedded is not None:
         wanted += ([embedded.int8] if int8 and embedded.int8 else []) + [embedded.name]
+    asked = next((name for name in names if name), "")
     found: dict[str, Candidate[T]] = {}
     for name in dict.fromkeys(wanted):
         for candidate in _candidates_of(name, resolve_model(name), load):
-            found.setdefault(candidate.name, candidate)
+            is_asked = name == asked or not asked
+            found.setdefault(candidate.name, replace(candidate, asked=is_asked))
     return list(found.values())
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from pose_estimation_ros.engine.detection.detector import Detector
 from pose_estimation_ros.engine.detection.network_detector import NetworkDetector
@@ -26,6 +27,8 @@ from pose_estimation_ros.engine.runtimes import (
 from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
 from pose_estimation_ros.model_zoo.manifest import embedded_int8, resolve_model
 from pose_estimation_ros.settings import EngineConfig
+
+T = TypeVar("T")
 
 
 class ModelLoaders:
@@ -61,10 +64,15 @@ class ModelLoaders:
         return load_runtime(path, runtime, cores, self._config.precision, urgent=urgent)
 
 
-def build_models(config: EngineConfig, clock: Callable[[], float] = time.monotonic) -> Models:
+def build_models(
+    config: EngineConfig,
+    clock: Callable[[], float] = time.monotonic,
+    fall_back: bool = True,
+) -> Models:
     """The fallback chains of models, best first; nothing is loaded yet.
 
-    `clock` (s) times the retries of models that failed.
+    `clock` (s) times the retries of models that failed. Without `fall_back`, as where a model is
+    measured, no other model takes the place of one that is asked for.
 
     Raises:
         ConfigError: a value of the configuration is none of those allowed.
@@ -74,14 +82,20 @@ def build_models(config: EngineConfig, clock: Callable[[], float] = time.monoton
     workers, _ = worker_layout(config)
     pool = WorkerPool(workers)
     timeout_s = config.call_timeout_s
+
+    def allowed(candidates: list[Candidate[T]]) -> list[Candidate[T]]:
+        return [one for one in candidates if one.asked or fall_back]
+
     return Models(
-        detector=FallbackChain("detector", detector_candidates(config, loaders), clock, timeout_s),
+        detector=FallbackChain(
+            "detector", allowed(detector_candidates(config, loaders)), clock, timeout_s
+        ),
         pose=FallbackChain(
-            "pose model", pose_candidates(config, loaders), clock, timeout_s, pool.renew
+            "pose model", allowed(pose_candidates(config, loaders)), clock, timeout_s, pool.renew
         ),
         workers=pool,
         root_depth=FallbackChain(
-            "root depth", root_depth_candidates(config, loaders), clock, timeout_s
+            "root depth", allowed(root_depth_candidates(config, loaders)), clock, timeout_s
         ),
     )
 
@@ -89,7 +103,9 @@ def build_models(config: EngineConfig, clock: Callable[[], float] = time.monoton
 def detector_candidates(config: EngineConfig, loaders: ModelLoaders) -> list[Candidate[Detector]]:
     """The detectors asked for, the embedded one, and at last the whole frame."""
     names = [config.yolo_model, *_fallbacks(config, "detector")]
-    whole_frame: Candidate[Detector] = Candidate.of(WholeFrameDetector.name, WholeFrameDetector)
+    whole_frame: Candidate[Detector] = Candidate.of(
+        WholeFrameDetector.name, WholeFrameDetector, asked=False
+    )
     return [*candidates_for("detector", names, loaders.detector, _use_int8(config)), whole_frame]
 
 
@@ -103,8 +119,9 @@ def root_depth_candidates(
     config: EngineConfig, loaders: ModelLoaders
 ) -> list[Candidate[RootDepth]]:
     """The RootNet where one is asked for, then the size of the boxes."""
-    box_depth: Candidate[RootDepth] = Candidate.of(BoxDepth.name, BoxDepth)
-    if not config.rootnet_model:
+    asked = not config.rootnet_model
+    box_depth: Candidate[RootDepth] = Candidate.of(BoxDepth.name, BoxDepth, asked)
+    if asked:
         return [box_depth]
     load = partial(loaders.root_depth, resolve_model(config.rootnet_model))
     return [Candidate(config.rootnet_model, load), box_depth]

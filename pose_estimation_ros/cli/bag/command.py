@@ -8,6 +8,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from pose_estimation_ros.cli._model_usage import (
+    OTHER_MODEL,
+    ModelUsage,
+    add_strict_argument,
+    is_strict,
+    load_complaint,
+    worst,
+)
 from pose_estimation_ros.cli._options import add_engine_arguments, model_files, read_settings
 from pose_estimation_ros.cli.bag.job import BagJob
 from pose_estimation_ros.engine.pipelines import Models
@@ -41,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--storage", choices=tuple(STORAGES), default="mcap", help="default: mcap")
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+    add_strict_argument(parser)
     add_engine_arguments(parser)
 
 
@@ -54,21 +63,21 @@ def run(args: argparse.Namespace) -> int:
     several = len(bags) > 1 or any(find_bags(path) != [path] for path in args.bags)
     if not several:
         with contextlib.closing(build_models(config)) as models:
-            return 0 if _one(bags[0], args.out, args, config, models) else 1
+            return _one(bags[0], args.out, args, config, models)
     from pose_estimation_ros.cli.bag.parallel import outputs, run_jobs
 
     pairs = outputs(bags, args.out)
     if args.jobs > 1:
         return run_jobs(pairs, args)
-    failed = 0
+    codes = []
     with contextlib.closing(build_models(config)) as models:
         for bag, out in pairs:
             try:
-                failed += not _one(bag, out, args, config, models)
+                codes.append(_one(bag, out, args, config, models))
             except InputError as error:  # a bad bag must not stop the others
                 print(f"pose_estimation bag: error: {error}", file=sys.stderr)
-                failed += 1
-    return 1 if failed else 0
+                codes.append(1)
+    return worst(codes)
 
 
 def repeatable(config: EngineConfig) -> EngineConfig:
@@ -79,10 +88,14 @@ def repeatable(config: EngineConfig) -> EngineConfig:
 
 def _one(
     bag: Path, out: Path, args: argparse.Namespace, config: EngineConfig, models: Models
-) -> bool:
-    """Processes one bag; False if it was damaged, which is reported."""
+) -> int:
+    """Processes one bag; the exit code. That it was damaged, or of whose models, is reported."""
+    strict, usage = is_strict(args, config), ModelUsage(models)
     with BagReader(bag) as reader:
-        job = BagJob(reader, args, config, models)
+        job = BagJob(reader, args, config, models, usage)
+        models.load()
+        if strict and (complaint := load_complaint(models)):
+            return _wrong_model(bag, complaint)
         with BagWriter(out, args.storage, args.force) as writer:
             try:
                 job.run(writer)
@@ -93,7 +106,16 @@ def _one(
                 so_far = f" (what was written is in {writer.partial})" if job.answered else ""
                 raise InputError(f"{error}{so_far}") from error
         print(f"{out}: {job.summary()}")
+        print(usage.summary())
         if reader.damage:
             text = f"bag '{bag}': {reader.damage}; everything before that is in {out}"
             print(f"pose_estimation bag: error: {text}", file=sys.stderr)
-    return not reader.damage
+    if reader.damage:
+        return 1
+    return _wrong_model(bag, usage.complaint) if strict and usage.complaint else 0
+
+
+def _wrong_model(bag: Path, complaint: str) -> int:
+    text = f"bag '{bag}': {complaint} (--no-strict allows it)"
+    print(f"pose_estimation bag: error: {text}", file=sys.stderr)
+    return OTHER_MODEL

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.cli._interrupt import Interruption
+from pose_estimation_ros.cli._model_usage import ModelUsage
 from pose_estimation_ros.cli._options import engine_options
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.engine.camera_model import Calibration, CameraModel, is_rectified
@@ -54,9 +55,15 @@ class BagJob:
     """Estimates the poses of every image of a bag and writes them to another."""
 
     def __init__(
-        self, reader: BagReader, args: argparse.Namespace, config: EngineConfig, models: Models
+        self,
+        reader: BagReader,
+        args: argparse.Namespace,
+        config: EngineConfig,
+        models: Models,
+        usage: ModelUsage,
     ) -> None:
         self._reader, self._models, self._config = reader, models, config
+        self._usage = usage
         self._options = engine_options(args)
         self._asked, self._images = list(args.topic), bool(args.images)
         self._topics: dict[str, _Topic] = {}
@@ -102,7 +109,6 @@ class BagJob:
             InputError: there are no images, or the bag cannot be written.
             KeyboardInterrupt: on Ctrl-C.
         """
-        self._models.load()
         counts = self._reader.counts
         seen = self._reader.seen
         total = sum(n for topic, n in counts.items() if self._wants_images(topic, seen[topic]))
@@ -184,6 +190,7 @@ class BagJob:
         stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9 or message.stamp_ns * 1e-9
         frame = Frame(image, stamp_s, self._camera_for(message.topic, image))
         result = topic.pipeline.process(frame)
+        self._usage.note(self.answered - 1)
         data = pose_array(header, image.width, image.height, result, sequence, topic.unusable)
         writer.write(topic.poses, POSE_ARRAY, message.stamp_ns, data)
         if self._images:

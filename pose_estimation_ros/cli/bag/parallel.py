@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import IO
 
+from pose_estimation_ros.cli._model_usage import worst
 from pose_estimation_ros.cli._options import engine_flags
 from pose_estimation_ros.errors import InputError
 
@@ -48,6 +49,8 @@ def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> in
         command += [str(bag), str(out), "--storage", args.storage]
         command += [word for topic in args.topic for word in ("--topic", topic)]
         command += ["--images"] * args.images + ["--force"] * args.force
+        if args.strict is not None:
+            command.append("--strict" if args.strict else "--no-strict")
         command += engine_flags(args, threads=threads)
         with lock:
             if stopped:
@@ -85,7 +88,7 @@ def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> in
                 for process in running:
                     process.send_signal(signal.SIGINT)
             raise
-    return 1 if any(codes) else 0
+    return worst(codes)
 
 
 def _listen(process: subprocess.Popen[str], name: str) -> tuple[str, str]:

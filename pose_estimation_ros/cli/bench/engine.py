@@ -35,7 +35,7 @@ def measure(
 ) -> dict[str, Any]:
     """Measures latency per stage in ms, frame rate, CPU seconds, memory in MB, cold start in s."""
     process = psutil.Process()
-    models = build_models(EngineConfig(pipeline=pipeline, runtime=runtime))
+    models = build_models(EngineConfig(pipeline=pipeline, runtime=runtime), fall_back=False)
     models.load()
     # The frames repeat; without the pose cache every pose is still estimated.
     options = PipelineOptions(pose_cache=PoseCacheOptions(cache_size=0))

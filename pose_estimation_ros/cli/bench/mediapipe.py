@@ -176,7 +176,7 @@ def against_mediapipe(
 
 @contextmanager
 def _engine(frames: list[ByteArray], runtime: str) -> Iterator[Ours]:
-    models = build_models(EngineConfig(pipeline="v3", runtime=runtime))
+    models = build_models(EngineConfig(pipeline="v3", runtime=runtime), fall_back=False)
     models.load()
     options = PipelineOptions(pose_cache=PoseCacheOptions(cache_size=0))
     pipeline = build_pipeline("v3", models, options)

@@ -37,7 +37,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Measures latency and stage times in ms per frame, memory in MB and cores used."""
     sequence = open_sequence(args.source, args.topic)
     before_mb = resident_mb()
-    models, pipeline = build_engine(args)
+    models, pipeline = build_engine(args, fall_back=False)
     latencies: list[float] = []
     stages: dict[str, list[float]] = {"detect": [], "pose": [], "track": []}
     total = min(args.frames or sys.maxsize, sequence.length or sys.maxsize)

@@ -77,7 +77,7 @@ class CocoRun:
         """Runs the models on all images."""
         options = engine_options(self._args)
         self._threshold = options.detector.confidence_threshold
-        models = build_models(engine_config(self._args))
+        models = build_models(engine_config(self._args), fall_back=False)
         try:
             models.load()
             skeleton = models.pose.load().skeleton

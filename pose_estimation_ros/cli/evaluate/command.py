@@ -118,7 +118,7 @@ def _run_3d(args: argparse.Namespace, listing: dict[str, Any]) -> int:
         raise InputError(f"'{args.data}' lists no images with id and file_name") from error
     image_ids = sorted(names)[: args.limit or None]
     images = CocoRun(args, names, [], image_ids, image_sizes(listing))
-    models = build_models(engine_config(args))
+    models = build_models(engine_config(args), fall_back=False)
     try:
         models.load()
         progress = Progress("images", len(image_ids))

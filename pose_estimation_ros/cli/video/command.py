@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from pathlib import Path
 
+from pose_estimation_ros.cli._model_usage import (
+    OTHER_MODEL,
+    ModelUsage,
+    add_strict_argument,
+    is_strict,
+    load_complaint,
+)
 from pose_estimation_ros.cli._options import (
     add_engine_arguments,
     build_engine,
@@ -54,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the images of a folder are one scene: track persons from one to the next",
     )
+    add_strict_argument(parser)
     add_engine_arguments(parser)
 
 
@@ -66,18 +75,29 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--resume: a camera cannot be resumed")
     _check_outputs(args, source)
     records = read_records(args.json) if args.resume else []
+    strict = is_strict(args, read_settings(args).engine)
     models, pipeline = build_engine(args)
+    usage = ModelUsage(models)
     with contextlib.ExitStack() as stack:
         stack.callback(models.close)
-        job = VideoJob(args, source, pipeline, records)
+        if strict and (complaint := load_complaint(models)):
+            return _wrong_model(complaint)
+        job = VideoJob(args, source, pipeline, records, usage)
         complete = job.run(stack)
     print(job.summary())
-    print(f"detector: {models.detector.status.active}; pose model: {models.pose.status.active}")
+    print(usage.summary())
     if not complete:
         if args.json and not isinstance(source, ImagesSource):
             print(f"continue with --resume: {job.done} frames are in {args.json}")
         raise KeyboardInterrupt
+    if strict and usage.complaint:
+        return _wrong_model(usage.complaint)
     return 0
+
+
+def _wrong_model(complaint: str) -> int:
+    print(f"pose_estimation video: error: {complaint} (--no-strict allows it)", file=sys.stderr)
+    return OTHER_MODEL
 
 
 def _check_outputs(args: argparse.Namespace, source: TimedSource) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from typing import Any
 
 from pose_estimation_ros.cli._interrupt import Interruption
+from pose_estimation_ros.cli._model_usage import ModelUsage
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.cli.video.outputs import (
     coco_output,
@@ -44,11 +45,16 @@ class VideoJob:
     """
 
     def __init__(
-        self, args: argparse.Namespace, source: Any, pipeline: Pipeline, records: list[FrameRecord]
+        self,
+        args: argparse.Namespace,
+        source: Any,
+        pipeline: Pipeline,
+        records: list[FrameRecord],
+        usage: ModelUsage,
     ) -> None:
         """Starts after the `records` of an earlier run, which are not estimated again."""
         self._args, self._source, self._pipeline = args, source, pipeline
-        self._records = records
+        self._records, self._usage = records, usage
         self._identities = Identities(records) if records else None
         self._camera = isinstance(source, CameraSource)
         self._live = self._camera and not source.is_file
@@ -120,6 +126,7 @@ class VideoJob:
         start = time.perf_counter()
         result = self._pipeline.process(frame)
         self._latencies_ms.append((time.perf_counter() - start) * 1e3)
+        self._usage.note(index)
         if self._identities:
             self._identities.rename(result)
         return result

@@ -29,17 +29,19 @@ class Candidate(Generic[T_co]):
     """One model of a chain; it is loaded only when it is needed.
 
     A `slow` one takes seconds to load (a conversion, PyTorch): no frame waits for it while another
-    candidate can answer.
+    candidate can answer. One that is `asked` for is the model that was named, in whatever form, or
+    the embedded one where none was; the others are fallbacks.
     """
 
     name: str
     load: Load[T_co]
     slow: bool = False
+    asked: bool = True
 
     @classmethod
-    def of(cls, name: str, make: Callable[[], T_co]) -> Candidate[T_co]:
+    def of(cls, name: str, make: Callable[[], T_co], asked: bool = True) -> Candidate[T_co]:
         """One that is ready at once, so that urgency makes no difference."""
-        return cls(name, lambda *, urgent: make())
+        return cls(name, lambda *, urgent: make(), asked=asked)
 
 
 class CandidateState(Generic[T]):

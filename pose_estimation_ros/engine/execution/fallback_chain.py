@@ -34,7 +34,7 @@ class ChainStatus:
 
     `index` is the active candidate's place in the chain, from 0 to `last`. `reasons` has a line
     for each candidate that failed and has not answered since; `failures` counts all failures
-    since the start.
+    since the start. `as_asked` is false where a fallback is active.
     """
 
     active: str
@@ -42,6 +42,7 @@ class ChainStatus:
     last: int
     reasons: list[str] = field(default_factory=list)
     failures: int = 0
+    as_asked: bool = True
 
 
 class FallbackChain(Generic[T]):
@@ -83,6 +84,7 @@ class FallbackChain(Generic[T]):
             last=len(self._states) - 1,
             reasons=[f"{state.name}: {state.reason}" for state in self._states if state.failed],
             failures=self._failures,
+            as_asked=self._states[active].candidate.asked,
         )
 
     @property

@@ -4,20 +4,19 @@ The cache holds decoded uint8 images and person boxes, so that training decodes 
 
 ==================  =============================================================================
 crops.npy           (n, 256, 256, 3) RGB person crops, in the order of person_crops_labels.npz
-scenes.npy          (m, 448, 448, 3) RGB whole images at the top left, longer side 448
+scenes.npy          (m, 416, 416, 3) RGB whole images at the top left, longer side 416
 boxes.npz           people in both: ``crops``/``scenes`` + ``_boxes`` (k, 4) xyxy px,
                     ``_confidence`` (k,), ``_offsets`` (n + 1,), and ``scenes_sizes`` (m, 2) w, h
+                    and ``scenes_groups`` (4,), how many of each of ``scene_packs.GROUPS``
 ==================  =============================================================================
 
-Scenes are the street scenes, then COCO's images of ``person_keypoints_train.json``. The images of
-``person_keypoints_dev.json`` are never read here. Build with ``python -m training.build_cache``.
+What the scenes are is in ``common/scene_packs.py``; no image of COCO val2017 is ever read here.
+Build with ``python -m training.build_cache``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from training.common.data import (
     read_tar,
 )
 from training.common.image_pool import Labels, pack
+from training.common.scene_packs import GROUPS, ScenePicture, scene_pictures
 from training.distillation.labelling import PicoDet, YoloxNano, merge
 
 CROP_TARS = ("person_crops_a", "person_crops_b")
@@ -93,28 +93,46 @@ def central_person(labels: Labels, joints: np.ndarray) -> Labels:
     return np.concatenate((boxes, own)), np.append(confidence, 0.7).astype(np.float32)
 
 
-def coco_scenes(shared: Path) -> Iterator[tuple[np.ndarray, Labels]]:
-    """COCO's training images with annotated boxes; other boxes of the teachers stay unsure."""
-    root = shared / "data" / "coco_dev"
-    listing = json.loads((root / "person_keypoints_train.json").read_text())
-    for entry in listing["images"]:
-        image = decode((root / "images" / entry["file_name"]).read_bytes())
-        image, scale = fit(image, SCENE_SIDE)
-        rows = [a["bbox"] for a in listing["annotations"] if a["image_id"] == entry["id"]]
-        truth = np.asarray(rows, np.float32).reshape(-1, 4) * scale
-        truth[:, 2:] += truth[:, :2]
-        boxes, confidence = _label(image)
-        new = box_iou(boxes, truth).max(1, initial=0) < 0.5
-        yield (
-            image,
-            (
-                np.concatenate((truth, boxes[new])),
-                np.concatenate((np.ones(len(truth)), np.minimum(confidence[new], 0.5))),
-            ),
-        )
+def label_scene(picture: ScenePicture) -> tuple[np.ndarray, Labels]:
+    """A picture at the size of the cache, and its people.
+
+    Annotated boxes hold, and other boxes of the teachers stay unsure; where nobody is, the
+    teachers are not asked.
+    """
+    image, _ = fit(decode(picture.data), SCENE_SIDE)
+    if picture.group == "empty":
+        return image, (np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+    boxes, confidence = _label(image)
+    if picture.people is None:
+        return image, (boxes, confidence)
+    truth = picture.people * np.tile(image.shape[1::-1], 2).astype(np.float32)
+    new = box_iou(boxes, truth).max(1, initial=0) < 0.5
+    return image, (
+        np.concatenate((truth, boxes[new])),
+        np.concatenate((np.ones(len(truth)), np.minimum(confidence[new], 0.5))),
+    )
 
 
-def build(shared: Path, cache: Path, workers: int = 2) -> None:
+def write_scenes(
+    shared: Path, gathered: Path | None, cache: Path, pool: ProcessPoolExecutor
+) -> dict[str, np.ndarray]:
+    """Write scenes.npy; returns what boxes.npz holds of the scenes."""
+    pictures = list(scene_pictures(shared, gathered))
+    canvas = np.lib.format.open_memmap(
+        cache / "scenes.npy", "w+", np.uint8, (len(pictures), SCENE_SIDE, SCENE_SIDE, 3)
+    )
+    found, sizes = [], []
+    for i, (image, labels) in enumerate(pool.map(label_scene, pictures, chunksize=16)):
+        canvas[i, : image.shape[0], : image.shape[1]] = image
+        sizes.append((image.shape[1], image.shape[0]))
+        found.append(labels)
+        if i % 1000 == 0:
+            print(f"scenes {i}/{len(pictures)}", flush=True)
+    counts = [sum(picture.group == group for picture in pictures) for group in GROUPS]
+    return {"sizes": np.array(sizes), "groups": np.array(counts), **pack(found)}
+
+
+def build(shared: Path, cache: Path, workers: int = 2, gathered: Path | None = None) -> None:
     """Decode and label everything into ``cache``."""
     cache.mkdir(parents=True, exist_ok=True)
     labels_file = np.load(shared / "data" / "person_crops_labels.npz")
@@ -141,26 +159,10 @@ def build(shared: Path, cache: Path, workers: int = 2) -> None:
                 print(f"crops {i}/{len(names)}", flush=True)
         packed |= {f"crops_{key}": value for key, value in pack(found).items()}
 
-        streets = [data for _, data in read_tar(shared / "data" / "street_scenes.tar")]
-        scenes, found = [], []
-        for image, labels in pool.map(_label_encoded, streets, chunksize=32):
-            image, scale = fit(image, SCENE_SIDE)
-            scenes.append(image)
-            found.append((labels[0] * scale, labels[1]))
-    _start(shared / "models")
-    for image, labels in coco_scenes(shared):
-        scenes.append(image)
-        found.append(labels)
-    canvas = np.lib.format.open_memmap(
-        cache / "scenes.npy", "w+", np.uint8, (len(scenes), SCENE_SIDE, SCENE_SIDE, 3)
-    )
-    for i, image in enumerate(scenes):
-        canvas[i, : image.shape[0], : image.shape[1]] = image
-    sizes = np.array([(image.shape[1], image.shape[0]) for image in scenes])
-    packed |= {f"scenes_{key}": value for key, value in pack(found).items()}
-    packed["scenes_sizes"] = sizes
+        scenes = write_scenes(shared, gathered, cache, pool)
+    packed |= {f"scenes_{key}": value for key, value in scenes.items()}
     np.savez(cache / "boxes.npz", allow_pickle=False, **packed)
-    print(f"{len(names)} crops, {len(scenes)} scenes in {cache}")
+    print(f"{len(names)} crops, {len(scenes['sizes'])} scenes in {cache}")
 
 
 def main() -> None:
@@ -169,8 +171,11 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=default_shared())
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--gathered", type=Path, help="what data/gather/gather.py of the shared folder wrote"
+    )
     options = parser.parse_args()
-    build(options.shared, options.cache, options.workers)
+    build(options.shared, options.cache, options.workers, options.gathered)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from training.detector.network import DEFAULT_THRESHOLD, ExportedDetector, Perso
 
 OPSET = 17
 POSE_THRESHOLD = 0.2  # the default of min_pose_score: the least mean score of a person's joints
+CALIBRATION_SCENES = 160  # of all scenes, evenly drawn, for the int8 detector
 CALIBRATION_STEP = 90  # one training crop of this many calibrates the int8 pose network
 # Elements. Small tensors save nothing, and those of the pose head move joints by 0.01 px.
 SMALLEST_HALVED = 100_000
@@ -170,9 +171,9 @@ def export_int8(source: Path, path: Path, cache: Path, side: int | None = None) 
         pictures = (crop_of_stored(crops[index], side or 192, enlarge) for index in chosen)
     else:
         pool = Pool(cache)
-        # Of the street scenes a few, which are alike; of COCO's, the last, every other one.
-        scenes = [*range(0, pool.streets, 30), *range(pool.streets, len(pool.scenes), 2)]
-        pictures = (letterbox(pool.scene(index).image, side or 320)[0] for index in scenes)
+        # COCO's are the last.
+        scenes = np.linspace(0, len(pool.scenes) - 1, CALIBRATION_SCENES).astype(int)
+        pictures = (letterbox(pool.scene(int(index)).image, side or 320)[0] for index in scenes)
     write_int8(source, path, (picture[None] for picture in pictures))
     save(onnx.load(str(path)), path, metadata | {"weights": "int8"})
 

@@ -23,6 +23,7 @@ from training.pose import train as train_pose  # noqa: E402
 
 pytestmark = pytest.mark.slow
 CROPS, SCENES = 48, 80
+GROUPED = (2, 0, 0, 78)  # streets and images of COCO
 COMMON = ["--device", "cpu", "--workers", "0", "--log-every", "1", "--evaluate-minutes", "0"]
 
 
@@ -53,7 +54,12 @@ def data(tmp_path_factory):
     np.save(cache / "scenes.npy", np.stack([figure_on_noise(rng, 448, 448, box[0])] * SCENES))
     packed = {f"crops_{k}": v for k, v in pack([(box, sure)] * CROPS).items()}
     packed |= {f"scenes_{k}": v for k, v in pack([(box, sure)] * SCENES).items()}
-    np.savez(cache / "boxes.npz", scenes_sizes=np.full((SCENES, 2), 448), **packed)
+    np.savez(
+        cache / "boxes.npz",
+        scenes_sizes=np.full((SCENES, 2), 448),
+        scenes_groups=GROUPED,
+        **packed,
+    )
     joints = np.zeros((CROPS, 17, 3), np.float32)
     joints[..., :2] = rng.uniform(60, 190, (CROPS, 17, 2))
     joints[..., 2] = 0.9

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from training.augmentation.scene_copy_paste import SceneCopyPaste
-from training.common.image_pool import SMALLEST, Pool, Source
+from training.common.image_pool import NOBODY_ELSE, SMALLEST, Pool, Source
 
 GREY = 114
 ZOOMED = 0.5  # share of whole scenes of which only a part is shown
@@ -56,7 +56,9 @@ def whole_scene(
     crops: float = 0.0,
     copy_paste: SceneCopyPaste | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A whole scene on grey, as the detector is given frames; more often one of COCO's.
+    """A whole scene on grey, as the detector is given frames.
+
+    Where nobody is but who is pasted in, a row of the kind ``NOBODY_ELSE`` is added.
 
     Args:
         pool: to draw from.
@@ -70,9 +72,7 @@ def whole_scene(
     if rng.random() < crops:
         source, smallest = pool.crop(int(rng.integers(len(pool.crops)))), 0.5
     else:
-        coco = pool.streets < len(pool.scenes) and rng.random() < 0.6
-        low, high = (pool.streets, len(pool.scenes)) if coco else (0, pool.streets)
-        source = pool.scene(int(rng.integers(low, high)))
+        source = pool.draw_scene(rng)
     image, boxes, kind = source.image, source.boxes, source.kind
     if not plain and rng.random() < ZOOMED:
         image, boxes, kind = part_of(source, rng)
@@ -92,7 +92,11 @@ def whole_scene(
     part = (small if plain else colour(small, rng))[: side - y, : side - x]
     canvas[y : y + part.shape[0], x : x + part.shape[1]] = part
     boxes = boxes + np.array((x, y, x, y))
-    return (canvas, *clip_boxes(boxes.astype(np.float32), kind, side, side))
+    boxes, kind = clip_boxes(boxes.astype(np.float32), kind, side, side)
+    if source.empty:
+        boxes = np.concatenate((boxes, np.zeros((1, 4), np.float32)))
+        kind = np.append(kind, NOBODY_ELSE)
+    return canvas, boxes, kind
 
 
 def part_of(source: Source, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -52,10 +52,10 @@ class SceneCrops:
         self.cutouts, device = cutouts, cutouts.device
         self.scenes = torch.from_numpy(pool.scenes).to(device)
         self.sizes = torch.from_numpy(pool.labels["scenes_sizes"]).to(device)
-        self.streets = pool.streets
+        self.others = pool.others
         boxes, scene_of = confident_people(pool, "scenes", MIN_PERSON)
         self.boxes, self.scene_of = (torch.from_numpy(a).to(device) for a in (boxes, scene_of))
-        self.box_streets = int((self.scene_of < self.streets).sum())
+        self.box_others = int((self.scene_of < self.others).sum())
         boxes, crop_of = confident_people(pool, "crops", MIN_BYSTANDER)
         away = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - CROP_SIDE / 2).max(1, initial=0)
         other = (away > MIN_BYSTANDER_OFFSET) & np.isin(crop_of, indices.cpu().numpy())
@@ -76,7 +76,7 @@ class SceneCrops:
 
     def parts(self, count: int, side: int, least: float, most: float, rng: BatchRng) -> Tensor:
         """Squares of scenes, ``least`` to ``most`` of their shorter side: (n, 3, side, side)."""
-        index = draw_indices(self.streets, len(self.scenes), count, rng)
+        index = draw_indices(self.others, len(self.scenes), count, rng)
         sizes = self.sizes[index].float()
         edge = sizes.amin(1) * rng.uniform(least, most, count)
         corner = (sizes - edge[:, None]) * rng.uniform(0, 1, count, 2)
@@ -93,7 +93,7 @@ class SceneCrops:
         if not len(self.boxes):
             return self.parts(count, side, *PART_SIDES, rng)
         besides = round(BYSTANDER_SHARE * count) if len(self.bystanders) else 0
-        index = draw_indices(self.box_streets, len(self.boxes), count - besides, rng)
+        index = draw_indices(self.box_others, len(self.boxes), count - besides, rng)
         scenes = as_pictures(self.scenes[self.scene_of[index]])
         found = [box_crops(scenes, self.boxes[index], side, rng)]
         if besides:
@@ -103,12 +103,12 @@ class SceneCrops:
         return torch.cat(found)
 
 
-def draw_indices(streets: int, total: int, count: int, rng: BatchRng) -> Tensor:
+def draw_indices(others: int, total: int, count: int, rng: BatchRng) -> Tensor:
     """Random indices (count,), ``COCO_SHARE`` of them COCO's, which are the last of ``total``."""
-    if not 0 < streets < total:
+    if not 0 < others < total:
         return rng.integers(total, count)
-    of_streets, of_coco = rng.integers(streets, count), rng.integers(total - streets, count)
-    return torch.where(rng.chance(COCO_SHARE, count), streets + of_coco, of_streets)
+    of_others, of_coco = rng.integers(others, count), rng.integers(total - others, count)
+    return torch.where(rng.chance(COCO_SHARE, count), others + of_coco, of_others)
 
 
 def box_crops(pictures: Tensor, boxes: Tensor, side: int, rng: BatchRng) -> Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-CROP_SIDE, SCENE_SIDE = 256, 448
+CROP_SIDE, SCENE_SIDE = 256, 416
 BOX_IN_CROP = CROP_SIDE / 1.5
 ENLARGE = 1.05  # the network's crop is the box's longer side times this
 # COCO's joints in a mirrored picture.

@@ -7,19 +7,31 @@ from pathlib import Path
 
 import numpy as np
 
+from training.common.scene_packs import GROUPS
+
 SMALLEST = 14  # px of the longer side from which a box is taught
+# How often a scene of each group is drawn: streets are alike, COCO's are annotated.
+SHARES = {"street": 0.08, "empty": 0.25, "everyday": 0.42, "coco": 0.25}
+CROP_SHARE = 0.4  # of the images in mosaics
 SURE, UNSURE = 0.5, 0.2  # confidence of a label: person from here; below this nothing
+
+# The kind of a row that is no box: everybody in the picture is labelled, whatever teachers say.
+NOBODY_ELSE = -9
 
 Labels = tuple[np.ndarray, np.ndarray]  # boxes (n, 4) xyxy px and their confidence (n,)
 
 
 @dataclass
 class Source:
-    """An image (h, w, 3), its boxes (k, 4) xyxy px and their kinds (k,): 1, or -1 unsure."""
+    """An image (h, w, 3), its boxes (k, 4) xyxy px and their kinds (k,): 1, or -1 unsure.
+
+    ``empty``: it is known that nobody is in it.
+    """
 
     image: np.ndarray
     boxes: np.ndarray
     kind: np.ndarray
+    empty: bool = False
 
 
 class Pool:
@@ -27,16 +39,22 @@ class Pool:
 
     Args:
         cache: folder that ``training.build_cache`` filled.
-        coco: so many of the scenes, the last ones, are COCO's.
     """
 
-    def __init__(self, cache: Path, coco: int = 78) -> None:
+    def __init__(self, cache: Path) -> None:
         self.cache = cache
         # Mode "c", as torch wants what it could write to.
         self.crops = np.load(cache / "crops.npy", mmap_mode="c")
         self.scenes = np.load(cache / "scenes.npy", mmap_mode="c")
         self.labels = dict(np.load(cache / "boxes.npz"))
-        self.streets = len(self.scenes) - coco
+        ends = np.cumsum(self.labels["scenes_groups"])
+        starts = ends - self.labels["scenes_groups"]
+        self.groups = {
+            name: (int(start), int(end))
+            for name, start, end in zip(GROUPS, starts, ends, strict=True)
+            if end > start
+        }
+        self.others = int(starts[-1])  # scenes before COCO's, which are the last
 
     def _labels(self, name: str, index: int) -> tuple[np.ndarray, np.ndarray]:
         start, end = self.labels[f"{name}_offsets"][index : index + 2]
@@ -53,16 +71,22 @@ class Pool:
     def scene(self, index: int) -> Source:
         """Scene number ``index``."""
         width, height = self.labels["scenes_sizes"][index]
-        return Source(self.scenes[index, :height, :width], *self._labels("scenes", index))
+        low, high = self.groups.get("empty", (0, 0))
+        image = self.scenes[index, :height, :width]
+        return Source(image, *self._labels("scenes", index), low <= index < high)
+
+    def draw_scene(self, rng: np.random.Generator) -> Source:
+        """A random scene; ``SHARES`` says how often one of each group is drawn."""
+        names = list(self.groups)
+        shares = np.array([SHARES[name] for name in names])
+        low, high = self.groups[names[rng.choice(len(names), p=shares / shares.sum())]]
+        return self.scene(int(rng.integers(low, high)))
 
     def draw(self, rng: np.random.Generator) -> Source:
-        """A random image: mostly crops, as the street scenes are alike and COCO's are few."""
-        choice = rng.random()
-        if choice < 0.66:
+        """A random image: a crop or a scene."""
+        if rng.random() < CROP_SHARE:
             return self.crop(int(rng.integers(len(self.crops))))
-        if choice < 0.84 or self.streets == len(self.scenes):
-            return self.scene(int(rng.integers(self.streets)))
-        return self.scene(int(rng.integers(self.streets, len(self.scenes))))
+        return self.draw_scene(rng)
 
 
 def pack(labels: list[Labels]) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.common.assignment import STRIDES, AssignmentOptions, all_centres, assign, pair_iou
+from training.common.image_pool import NOBODY_ELSE
 from training.distillation.feature_adapters import FeatureAdapters
 from training.distillation.teachers import YOLOX_WIDTH, YoloxTeacher
 
@@ -85,12 +86,14 @@ def correct_by_labels(
 ) -> tuple[Tensor, Tensor]:
     """The teacher's scores (n, A) and boxes (n, A, 4), corrected by the labels.
 
-    Labelled people whom it missed are added; scores for people who are not labelled are lowered.
+    Labelled people whom it missed are added; scores for people who are not labelled are lowered,
+    to 0 where it is known that nobody else is there.
     """
     overlap = pair_iou(wanted[:, None], truth[:, :, None])  # (n, G, A)
     same = (overlap > FOUND_IOU) & (kind > 0)[..., None]
     found = (same & (scores > FOUND_SCORE)[:, None]).any(-1)
-    scores = torch.where(same.any(1), scores, scores * UNCONFIRMED)
+    doubt = torch.where((kind == NOBODY_ELSE).any(1), 0.0, UNCONFIRMED)[:, None]
+    scores = torch.where(same.any(1), scores, scores * doubt)
     centres, strides = all_centres(size[0], size[1], scores.device)
     target, owner = assign(
         logits.sigmoid(), boxes, truth, (kind > 0) & ~found, centres, strides, AssignmentOptions()

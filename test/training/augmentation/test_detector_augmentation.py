@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from training.augmentation import detector  # noqa: E402
-from training.common.image_pool import Pool, Source  # noqa: E402
+from training.common.image_pool import NOBODY_ELSE, Pool, Source  # noqa: E402
 
 
 def test_boxes_cut_at_the_border_are_kept_unsure_or_dropped():
@@ -27,7 +27,12 @@ def test_a_whole_crop_may_be_shown_as_a_scene_with_its_person(tmp_path, monkeypa
     boxes = np.repeat(box, 80, axis=0)
     sizes = np.full((80, 2), 448)
     np.savez(
-        tmp_path / "boxes.npz", scenes_sizes=sizes, crops_boxes=boxes, scenes_boxes=boxes, **packed
+        tmp_path / "boxes.npz",
+        scenes_sizes=sizes,
+        scenes_groups=[2, 0, 0, 78],
+        crops_boxes=boxes,
+        scenes_boxes=boxes,
+        **packed,
     )
     pool = Pool(tmp_path)
     rng = np.random.default_rng(0)
@@ -61,3 +66,23 @@ def test_a_part_of_a_scene_has_the_boxes_that_are_in_it():
             assert len(rows) < 0.05 * 120 * 50
     heights, widths = zip(*sizes, strict=True)
     assert min(heights) < 100 < 180 < max(heights) and min(widths) < 150 < 270 < max(widths)
+
+
+def test_where_nobody_is_says_so(tmp_path):
+    np.save(tmp_path / "crops.npy", np.zeros((1, 256, 256, 3), np.uint8))
+    np.save(tmp_path / "scenes.npy", np.zeros((2, 416, 416, 3), np.uint8))
+    nobody = {"boxes": np.zeros((0, 4)), "confidence": np.zeros(0)}
+    packed = {f"{of}_{k}": v for of in ("crops", "scenes") for k, v in nobody.items()}
+    np.savez(
+        tmp_path / "boxes.npz",
+        scenes_sizes=np.full((2, 2), 416),
+        scenes_groups=[0, 1, 1, 0],
+        crops_offsets=np.zeros(2, int),
+        scenes_offsets=np.zeros(3, int),
+        **packed,
+    )
+    pool = Pool(tmp_path)
+    assert [pool.scene(i).empty for i in range(2)] == [True, False]
+    rng = np.random.default_rng(0)
+    kinds = [detector.whole_scene(pool, 64, rng)[2].tolist() for _ in range(50)]
+    assert {tuple(kind) for kind in kinds} == {(), (NOBODY_ELSE,)}

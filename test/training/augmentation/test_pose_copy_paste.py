@@ -20,6 +20,7 @@ from training.common.rng import BatchRng  # noqa: E402
 RED, GREEN, BLUE = 0, 1, 2
 OWN, OTHER, OTHER_PLACE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 SCENES = 80
+GROUPED = (2, 0, 0, 78)  # streets and images of COCO
 BODY = (slice(45, 211), slice(96, 160))  # rows and columns of everybody's silhouette
 COUNT = 120
 
@@ -58,7 +59,12 @@ def write_scenes(cache, boxes=(), confidence=(), image=None, in_crops=()):
     labels = {f"scenes_{name}": values for name, values in pack([people] * SCENES).items()}
     crops = np.reshape(in_crops, (-1, 4)), np.full(len(in_crops), 0.9)
     labels |= {f"crops_{name}": values for name, values in pack([crops] * 3).items()}
-    np.savez(cache / "boxes.npz", scenes_sizes=np.full((SCENES, 2), 448), **labels)
+    np.savez(
+        cache / "boxes.npz",
+        scenes_sizes=np.full((SCENES, 2), 448),
+        scenes_groups=GROUPED,
+        **labels,
+    )
 
 
 @pytest.fixture

@@ -36,7 +36,12 @@ def pool(tmp_path):
     labels = {f"crops_{name}": values for name, values in pack([own, nobody, own]).items()}
     seen = pack([(SOMEBODY, np.ones(1))] * 80)
     labels |= {f"scenes_{name}": values for name, values in seen.items()}
-    np.savez(tmp_path / "boxes.npz", scenes_sizes=np.full((80, 2), 448), **labels)
+    np.savez(
+        tmp_path / "boxes.npz",
+        scenes_sizes=np.full((80, 2), 448),
+        scenes_groups=[2, 0, 0, 78],
+        **labels,
+    )
     return Pool(tmp_path)
 
 

@@ -11,6 +11,7 @@ pytest.importorskip("onnxruntime")
 
 from training.common.assignment import all_centres  # noqa: E402
 from training.common.boxes import nms  # noqa: E402
+from training.common.image_pool import NOBODY_ELSE  # noqa: E402
 from training.detector.network import NECK_WIDTH, PersonDetector  # noqa: E402
 from training.distillation.detector import UNCONFIRMED, DetectorDistillation, correct_by_labels  # noqa: E402
 from training.distillation.labelling import YOLOX_SIDE, YoloxNano  # noqa: E402
@@ -105,6 +106,17 @@ def test_a_score_for_somebody_whom_the_labels_do_not_know_counts_less():
     torch.testing.assert_close(corrected[0], scores[0])
     torch.testing.assert_close(corrected[1], UNCONFIRMED * scores[1])
     torch.testing.assert_close(boxes, wanted)
+
+
+def test_where_nobody_else_is_the_teacher_is_not_believed():
+    scores, wanted, _ = OnePerson()(images())
+    truth, kind = labels(PERSON)
+    truth, kind = truth.clone(), kind.clone()
+    truth[1], kind[1] = 0, NOBODY_ELSE
+    given = (scores, wanted, scores.logit(), wanted, truth, kind, (SIDE, SIDE))
+    corrected, _ = correct_by_labels(*given)
+    torch.testing.assert_close(corrected[0], scores[0])
+    assert corrected[1].max() == 0
 
 
 def test_the_dense_teacher_finds_what_the_labelling_one_does(shared: Path):

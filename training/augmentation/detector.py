@@ -11,6 +11,7 @@ from training.common.image_pool import NOBODY_ELSE, SMALLEST, Pool, Source
 GREY = 114
 ZOOMED = 0.5  # share of whole scenes of which only a part is shown
 LEAST_PART = 0.35  # of a side
+STRETCH = 0.25  # log of the most that width to height is changed: many scenes were made square
 
 
 def clip_boxes(
@@ -77,14 +78,17 @@ def whole_scene(
     if not plain and rng.random() < ZOOMED:
         image, boxes, kind = part_of(source, rng)
     height, width = image.shape[:2]
-    scale = side / max(height, width) * (1.0 if plain else rng.uniform(smallest, 1.0))
-    shift = (np.array((side, side)) - np.array((width, height)) * scale) * rng.uniform(0.3, 0.7, 2)
+    wider = 0.0 if plain else rng.uniform(-STRETCH, STRETCH)
+    stretch = np.exp((wider / 2, -wider / 2))
+    scale = stretch * side / max((width, height) * stretch)
+    scale *= 1.0 if plain else rng.uniform(smallest, 1.0)
+    size = np.maximum(np.round((width, height) * scale), 1).astype(int)
+    shift = (side - size) * rng.uniform(0.3, 0.7, 2)
     if rng.random() < 0.5:
         image = image[:, ::-1]
         boxes = boxes[:, (2, 1, 0, 3)] * (-1, 1, -1, 1) + (width, 0, width, 0)
-    size = (round(width * scale), round(height * scale))
-    small = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
-    boxes = boxes * scale
+    small = cv2.resize(np.ascontiguousarray(image), size.tolist(), interpolation=cv2.INTER_AREA)
+    boxes = boxes * np.tile(scale, 2)
     if copy_paste:
         small, boxes, kind = copy_paste.paste(small, boxes, kind, rng)
     canvas = np.full((side, side, 3), GREY, np.uint8)

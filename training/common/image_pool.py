@@ -11,7 +11,9 @@ from training.common.scene_packs import GROUPS
 
 SMALLEST = 14  # px of the longer side from which a box is taught
 # How often a scene of each group is drawn: streets are alike, COCO's are annotated.
-SHARES = {"street": 0.08, "empty": 0.25, "everyday": 0.42, "coco": 0.25}
+SHARES = {"street": 0.05, "empty": 0.3, "everyday": 0.42, "coco": 0.23}
+HARD_SHARE = 0.5  # of the empty ones: those in which a detector saw somebody
+HARD_NEGATIVES = "hard_negatives.npy"  # their numbers, of ``training.hard_negatives``
 CROP_SHARE = 0.4  # of the images in mosaics
 SURE, UNSURE = 0.5, 0.2  # confidence of a label: person from here; below this nothing
 
@@ -55,6 +57,8 @@ class Pool:
             if end > start
         }
         self.others = int(starts[-1])  # scenes before COCO's, which are the last
+        hard = cache / HARD_NEGATIVES
+        self.hard_negatives = np.load(hard) if hard.exists() else np.zeros(0, int)
 
     def _labels(self, name: str, index: int) -> tuple[np.ndarray, np.ndarray]:
         start, end = self.labels[f"{name}_offsets"][index : index + 2]
@@ -79,8 +83,10 @@ class Pool:
         """A random scene; ``SHARES`` says how often one of each group is drawn."""
         names = list(self.groups)
         shares = np.array([SHARES[name] for name in names])
-        low, high = self.groups[names[rng.choice(len(names), p=shares / shares.sum())]]
-        return self.scene(int(rng.integers(low, high)))
+        name = names[rng.choice(len(names), p=shares / shares.sum())]
+        if name == "empty" and len(self.hard_negatives) and rng.random() < HARD_SHARE:
+            return self.scene(int(rng.choice(self.hard_negatives)))
+        return self.scene(int(rng.integers(*self.groups[name])))
 
     def draw(self, rng: np.random.Generator) -> Source:
         """A random image: a crop or a scene."""

@@ -99,6 +99,7 @@ def test_whoever_is_mostly_hidden_is_neither_taught_nor_held_against_the_network
 
 def test_a_scene_keeps_its_own_people_unless_others_cover_them(pool, monkeypatch):
     monkeypatch.setattr(augment, "ZOOMED", 0)
+    monkeypatch.setattr(augment, "STRETCH", 0)
     copy_paste, kept, hidden, least = SceneCopyPaste(pool), 0, 0, 1.0
     for seed in range(40):
         rng = np.random.default_rng(seed)

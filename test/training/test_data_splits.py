@@ -11,6 +11,7 @@ from paths import SHARED
 cv2 = pytest.importorskip("cv2")
 
 DATA = SHARED / "data"
+GATHERED = SHARED.parent / "train" / "gathered"  # what data/gather/gather.py wrote
 needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"no {DATA}")
 NEAR_BITS = 6  # of 64; recompressed copies of one photograph differ in fewer
 
@@ -58,8 +59,14 @@ def measured_images():
 
 
 @needs_data
-def test_no_scene_to_train_on_is_or_looks_like_one_that_is_measured_on():
+@pytest.mark.parametrize(
+    "gathered", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["packs", "gathered"]
+)
+def test_no_scene_to_train_on_is_or_looks_like_one_that_is_measured_on(gathered):
     from training.common.scene_packs import scene_pictures
+
+    if gathered and not GATHERED.exists():
+        pytest.skip(f"no {GATHERED}")
 
     def grey(data):
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -70,7 +77,7 @@ def test_no_scene_to_train_on_is_or_looks_like_one_that_is_measured_on():
     digests = {hashlib.sha256(data).hexdigest() for _, data in measured}
     hashes = np.stack([fingerprint(grey(data)) for _, data in measured])
     near, groups = [], set()
-    for picture in scene_pictures(SHARED):
+    for picture in scene_pictures(SHARED, GATHERED if gathered else None):
         groups.add(picture.group)
         stem = picture.name.split(".")[0].removeprefix("coco_").removeprefix("human_")
         assert stem not in names, picture.name

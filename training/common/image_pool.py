@@ -15,7 +15,7 @@ SHARES = {"street": 0.05, "empty": 0.3, "everyday": 0.42, "coco": 0.23}
 HARD_SHARE = 0.5  # of the empty ones: those in which a detector saw somebody
 HARD_NEGATIVES = "hard_negatives.npy"  # their numbers, of ``training.hard_negatives``
 CROP_SHARE = 0.4  # of the images in mosaics
-SURE, UNSURE = 0.5, 0.2  # confidence of a label: person from here; below this nothing
+SURE, UNSURE = 0.5, 0.2  # confidence of a label: above it a person; below this nothing
 
 # The kind of a row that is no box: everybody in the picture is labelled, whatever teachers say.
 NOBODY_ELSE = -9
@@ -65,7 +65,7 @@ class Pool:
         boxes = self.labels[f"{name}_boxes"][start:end]
         confidence = self.labels[f"{name}_confidence"][start:end]
         keep = confidence >= UNSURE
-        kind = np.where(confidence[keep] >= SURE, 1, -1)
+        kind = np.where(confidence[keep] > SURE, 1, -1)
         return boxes[keep].astype(np.float32), kind
 
     def crop(self, index: int) -> Source:

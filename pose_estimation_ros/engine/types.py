@@ -169,7 +169,8 @@ class PoseResult:
     """The answer to one frame. `pipeline` is "v3" or "v4".
 
     Of the persons that the detector found, `estimated` were given to the pose model; `cache_hits`
-    had not changed, so that their joints are those of an earlier frame.
+    had not changed, so that their joints are those of an earlier frame. `stamp_went_back`: the
+    frame's stamp was a little before that of the last one, as if both were of the same time.
     """
 
     poses: Poses
@@ -177,6 +178,7 @@ class PoseResult:
     times: StageTimes = field(default_factory=StageTimes)
     estimated: int = 0
     cache_hits: int = 0
+    stamp_went_back: bool = False
 
     @property
     def skeleton(self) -> str:

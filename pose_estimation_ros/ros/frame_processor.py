@@ -22,8 +22,6 @@ from pose_estimation_ros.ros.outputs.transforms import TransformPublisher
 from pose_estimation_ros.ros.outputs.visualisation import Visuals
 from pose_estimation_ros.settings import Settings
 
-_JITTER_S = 0.1
-
 
 class FrameProcessor:
     """Answers one camera's images with its pipeline. Not thread-safe.
@@ -54,7 +52,6 @@ class FrameProcessor:
         if settings.topics.publish_tf:
             self._transforms = TransformPublisher(node, prefix)
         self._builder = PoseArrayBuilder()
-        self._last_stamp_s = -math.inf
 
     @property
     def missing(self) -> list[str]:
@@ -86,7 +83,7 @@ class FrameProcessor:
         times["decode"] = watch.lap_ms()
         header = received.message.header
         received_s = received.received_ns * 1e-9
-        stamp_s = self._steady(seconds(header.stamp) or received_s)
+        stamp_s = seconds(header.stamp) or received_s
         beside = self._inputs.info_and_depth
         camera = beside.model_for(image, self._inputs.topic)
         depth = beside.depth_for(image, seconds(header.stamp), received_s, max_pixels)
@@ -111,15 +108,3 @@ class FrameProcessor:
         if self._transforms is not None:
             self._transforms.publish(header, result)
         self._visuals.publish(header, image, result)
-
-    def _steady(self, stamp_s: float) -> float:
-        """The stamp for tracking. Where time goes back, as in a restarted bag, tracking is reset.
-
-        Stamps of drivers that take them from two clocks go back and forth a little.
-        """
-        if stamp_s < self._last_stamp_s:
-            if self._last_stamp_s - stamp_s < _JITTER_S:
-                return self._last_stamp_s
-            self._pipeline.reset()
-        self._last_stamp_s = stamp_s
-        return stamp_s

@@ -55,6 +55,36 @@ def test_every_image_is_answered_at_its_stamp(recording: Path, tmp_path: Path) -
         assert np.isfinite(message.poses[0].keypoints[0].position.z)  # from the camera_info
 
 
+def test_stamps_that_go_back_a_little_change_nobodys_identity(tmp_path: Path) -> None:
+    from pose_estimation_ros.io.bags.writer import BagWriter
+    from pose_estimation_ros.io.demo_scene import SceneSource
+
+    frames = SceneSource(480, 270, 30.0, 0.5).frames()
+    with BagWriter(tmp_path / "bag") as writer:
+        for index, pixels in enumerate(frames):  # every second one 2 ms before its predecessor
+            stamp_ns = START_NS + index // 2 * 66_666_666 - index % 2 * 2_000_000
+            message = image_message(pixels, stamp_ns)
+            writer.write("/cam/image_raw", IMAGE, START_NS + index * 33_333_333, message)
+    run = _bag(tmp_path / "bag", tmp_path / "out")
+    assert "7 of 15 stamps went back a little" in run.stderr
+    poses = read_poses(tmp_path / "out")["/cam/poses"]
+    assert {person.track_id for _, message in poses for person in message.poses} == {0, 1, 2}
+
+
+def test_a_box_without_an_inside_does_not_cost_a_bag_the_image() -> None:
+    from pose_estimation_ros.engine.poses import Poses
+    from pose_estimation_ros.engine.skeletons import COCO17
+    from pose_estimation_ros.engine.types import PoseResult
+    from pose_estimation_ros.io.bags.pose_messages import pose_array
+    from pose_estimation_ros.io.bags.writer import POSE_ARRAY, typestore
+
+    boxes = np.array([(50, 60, 40, 20), (10, 20, 30, 60)], np.float32)
+    result = PoseResult(Poses.without_joints(boxes, COCO17), "v4")
+    data = pose_array(header(START_NS), 640, 480, result, 0, 0)
+    first, second = (p.box for p in typestore().deserialize_cdr(data, POSE_ARRAY).poses)
+    assert (first.width, first.height, second.width, second.height) == (0, 0, 20, 40)
+
+
 def _positions(folder: Path) -> np.ndarray:
     """(persons, joints, 3) m of the first frame."""
     poses = next(iter(read_poses(folder).values()))[0][1].poses

@@ -48,6 +48,7 @@ class _Topic:
     pipeline: Pipeline
     frames: int = 0
     unusable: int = 0
+    went_back: int = 0  # images that are stamped a little before the one before
     reason: str = field(default="")
 
 
@@ -133,6 +134,13 @@ class BagJob:
                 f"{topic.reason}",
                 file=sys.stderr,
             )
+        for topic in self._topics.values():
+            if topic.went_back:
+                print(
+                    f"{topic.name}: {topic.went_back} of {topic.frames} stamps went back a "
+                    "little, which is taken for jitter",
+                    file=sys.stderr,
+                )
         if done and not self.answered:
             raise InputError(f"no image of bag '{self._reader.path}' is usable: {bad[0].reason}")
 
@@ -191,6 +199,7 @@ class BagJob:
         frame = Frame(image, stamp_s, self._camera_for(message.topic, image))
         result = topic.pipeline.process(frame)
         self._usage.note(self.answered - 1)
+        topic.went_back += result.stamp_went_back
         data = pose_array(header, image.width, image.height, result, sequence, topic.unusable)
         writer.write(topic.poses, POSE_ARRAY, message.stamp_ns, data)
         if self._images:

@@ -45,6 +45,17 @@ class CameraSession:
         self._cache.clear()
         self.last_boxes = NO_BOXES
 
+    @property
+    def now_s(self) -> float:
+        """The time of the last frame, which never goes back by jitter."""
+        return self._tracker.time.now_s
+
+    def starts_anew(self, frame: Frame) -> bool:
+        """Whether everybody is to be forgotten before this frame: it stands alone, or its stamp
+        lies so far back that it is of another recording.
+        """
+        return self._tracker.time.starts_anew(frame.stamp_s)
+
     def detect(self, frame: Frame, previous: FloatArray, times: StageTimes) -> Detections:
         """Everyone in the frame; `previous` (n, 4) px as for Detector.detect.
 
@@ -86,7 +97,6 @@ class CameraSession:
         """
         watch = Stopwatch()
         options, joints = self.options, estimated.joints
-        stamp_s = frame.stamp_s or 0.0
         mean = joints.scores.mean(axis=1) if len(joints) else np.zeros(0, np.float32)
         scores = (found.scores * mean).astype(np.float32)
         kept = mean >= options.min_pose_score
@@ -98,22 +108,25 @@ class CameraSession:
         distinct = keep_distinct(joints, boxes, scores, skeleton)
         boxes, joints, scores = boxes[distinct], joints.take(distinct), scores[distinct]
         least_new = NEW_TRACK_SCORE * options.min_pose_score
+        behind = self._tracker.time.went_back
+        stamp_s = frame.stamp_s or 0.0
         ids, states = self._tracker.update(boxes, stamp_s, not continued or scores >= least_new)
         if options.tracking.enabled:
             tracked = ids >= 0
             boxes, joints, scores = boxes[tracked], joints.take(tracked), scores[tracked]
             ids, states = ids[tracked], states[tracked]
         self._smoother.keep(self._tracker.identities)
-        xy = self._smoother.smooth(joints.xy, boxes, ids, stamp_s)
+        xy = self._smoother.smooth(joints.xy, boxes, ids, self.now_s)
         joints = JointEstimates(xy, joints.scores, joints.z_m)
         self.last_boxes = boxes_around_joints(joints, boxes)
         root_depth = self.models.root_depth
         positions, sources = positions_in_metres(frame, joints, boxes, skeleton, root_depth)
         poses = Poses(boxes, scores, joints, positions, ids, states, sources, skeleton)
         if options.report_lost:
-            lost_ids, lost_boxes = self._tracker.lost(stamp_s)
+            lost_ids, lost_boxes = self._tracker.lost()
             lost = Poses.without_joints(lost_boxes, skeleton, lost_ids, TRACK_LOST)
             poses = Poses.concatenate([poses, lost])
         times.track_ms = watch.lap_ms()
         new = len(estimated) - estimated.cache_hits
-        return PoseResult(poses, pipeline, times, new, estimated.cache_hits)
+        went_back = self._tracker.time.went_back > behind
+        return PoseResult(poses, pipeline, times, new, estimated.cache_hits, went_back)

@@ -46,18 +46,18 @@ class HybridPipeline:
         result = self._v3.process(frame, cancel)
         seen = self._v3.persons_seen
         if self._options.follow_scene and seen is not None and seen > 1:
-            self._many_seen_at_s = frame.stamp_s or 0.0
+            self._many_seen_at_s = self._session.now_s
             self._switch(True)
         return result
 
     def _process_many(self, frame: Frame, cancel: CancelToken | None) -> PoseResult:
         result = self._v4.process(frame, cancel)
         if self._options.follow_scene:
-            since_s, stamp_s = self._many_seen_at_s, frame.stamp_s or 0.0
+            since_s, now_s = self._many_seen_at_s, self._session.now_s
             persons = int(result.poses.in_sight.sum())
-            if persons > 1 or since_s is None or stamp_s < since_s:
-                self._many_seen_at_s = stamp_s
-            elif stamp_s - since_s >= self._options.calm_s:
+            if persons > 1 or since_s is None or now_s < since_s:
+                self._many_seen_at_s = now_s
+            elif now_s - since_s >= self._options.calm_s:
                 self._switch(False)
         return result
 

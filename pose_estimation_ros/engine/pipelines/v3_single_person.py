@@ -71,7 +71,7 @@ class V3Pipeline:
             return self._answer(frame, cancel or CancelToken())
 
     def _answer(self, frame: Frame, cancel: CancelToken) -> PoseResult:
-        if frame.stamp_s is None:
+        if self._session.starts_anew(frame):
             self.reset()
         times = StageTimes()
         self.persons_seen = None

@@ -45,7 +45,7 @@ class V4Pipeline:
 
     def _answer(self, frame: Frame, cancel: CancelToken) -> PoseResult:
         cancel.check()
-        if frame.stamp_s is None:
+        if self._session.starts_anew(frame):
             self.reset()
         times = StageTimes()
         found = self._detect(frame, times)

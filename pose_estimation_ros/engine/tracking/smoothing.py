@@ -14,6 +14,9 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray, IntArray
 from pose_estimation_ros.settings import SmoothingOptions
 
+# Images that are stamped closer together were not taken so: buffers are handed over in bursts.
+_LEAST_STEP_S = 0.004
+
 
 @dataclass(slots=True)
 class _State:
@@ -57,10 +60,10 @@ class Smoother:
 
     def _step(self, track: int, value: AnyArray, stamp_s: float) -> AnyArray:
         state = self._states.get(track)
-        dt_s = stamp_s - state.stamp_s if state else 0.0
-        if state is None or dt_s <= 0:
+        if state is None or stamp_s < state.stamp_s:
             self._states[track] = _State(stamp_s, value, np.zeros_like(value))
             return value
+        dt_s = max(stamp_s - state.stamp_s, _LEAST_STEP_S)
         raw_speed = (value - state.value) / dt_s
         alpha = _weight(self.options.speed_cutoff_hz, dt_s)
         speed = state.speed + alpha * (raw_speed - state.speed)

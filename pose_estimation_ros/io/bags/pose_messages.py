@@ -58,6 +58,8 @@ def _persons(result: PoseResult, width: int, height: int) -> list[Any]:
     limit = np.array([width, height, width, height])
     inner = np.clip(np.nan_to_num(poses.boxes), 0, limit)
     corners = np.concatenate([np.floor(inner[:, :2]), np.ceil(inner[:, 2:])], axis=1).astype(int)
+    # The message has no place for a negative size: one person must not cost all the others.
+    corners[:, 2:] = np.maximum(corners[:, :2], corners[:, 2:])
     scores = np.clip(poses.joints.scores, 0.0, 1.0)
     persons = []
     for index in range(len(poses)):

@@ -46,7 +46,9 @@ class PoseArrayBuilder:
         poses = result.poses
         limit = np.array([width, height, width, height])
         inner = np.clip(np.nan_to_num(poses.boxes), 0, limit)
+        # The message has no place for a negative size: one person must not cost all the others.
         corners = np.concatenate([np.floor(inner[:, :2]), np.ceil(inner[:, 2:])], axis=1)
+        corners[:, 2:] = np.maximum(corners[:, :2], corners[:, 2:])
         boxes = corners.astype(int).tolist()
         scores, ids = poses.scores.tolist(), poses.track_ids.tolist()
         states, sources = poses.track_states.tolist(), poses.depth_sources.tolist()

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from pose_estimation_ros.engine.poses import TRACK_NEW, TRACK_TRACKED
 from pose_estimation_ros.engine.tracking.tracker import Tracker
@@ -58,6 +59,41 @@ def test_low_scores_continue_tracks_but_start_none() -> None:
     identities, states = tracker.update(_boxes(102, 300), 0.2, np.array([False, False]))
     assert identities.tolist() == [0, -1] and states[0] == TRACK_TRACKED
     assert tracker.identities == {0}
+
+
+def test_somebody_behind_something_is_expected_there_and_has_an_inside() -> None:
+    tracker = Tracker(TrackingOptions())
+    for step in range(12):  # the right edge meets a wall, the left one goes on
+        tracker.update(np.array([[100 + 5 * step, 0, 160, 200]], np.float32), step / 30)
+    for step in range(12, 40):
+        tracker.update(np.zeros((0, 4), np.float32), step / 30)
+        identities, boxes = tracker.lost()
+        assert identities.tolist() == [0] and (boxes[:, 2:] > boxes[:, :2]).all()
+
+
+def test_somebody_unseen_in_the_second_image_of_a_stamp_is_lost() -> None:
+    tracker = Tracker(TrackingOptions())
+    tracker.update(_boxes(100, 300), 1.0)
+    tracker.update(_boxes(100), 1.0)
+    assert tracker.lost()[0].tolist() == [1]
+
+
+@pytest.mark.parametrize("fps", [0.4, 0.6])
+def test_a_slow_camera_sees_the_same_persons(fps: float) -> None:
+    tracker = Tracker(TrackingOptions(reentry_s=1.0))
+    for frame in range(20):
+        identities, _ = tracker.update(_boxes(100 + frame, 300 - frame), frame / fps)
+        assert identities.tolist() == [0, 1]
+    # They were seen at every image; somebody who was not is somebody else in the end.
+    tracker.update(np.zeros((0, 4), np.float32), 20 / fps)
+    assert tracker.update(_boxes(119), 23 / fps)[0].tolist() == [2]
+
+
+def test_time_that_stands_still_does_not_fill_the_memory() -> None:
+    tracker = Tracker(TrackingOptions())
+    for frame in range(2000):
+        tracker.update(_boxes(1000.0 * frame), 5.0)
+    assert len(tracker.identities) < 1000
 
 
 def test_disabled_tracking_gives_no_identities() -> None:

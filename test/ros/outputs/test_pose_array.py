@@ -56,3 +56,11 @@ def test_boxes_are_clipped_to_the_image() -> None:
     result.poses.boxes[0] = (-50.5, -20, 700, 470.2)
     box = PoseArrayBuilder().build(Header(), 640, 480, result).poses[0].box
     assert (box.x_offset, box.y_offset, box.width, box.height) == (0, 0, 640, 471)
+
+
+def test_a_box_without_an_inside_does_not_cost_the_others_their_message() -> None:
+    result = _result(3)
+    result.poses.boxes[:] = [(50, 60, 40, 20), (np.nan, 0, np.inf, 10), (10, 20, 30, 60)]
+    boxes = [person.box for person in PoseArrayBuilder().build(Header(), 640, 480, result).poses]
+    assert len(boxes) == 3 and (boxes[0].width, boxes[0].height) == (0, 0)
+    assert (boxes[2].x_offset, boxes[2].y_offset, boxes[2].width) == (10, 20, 20)

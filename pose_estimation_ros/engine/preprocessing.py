@@ -33,6 +33,10 @@ class Normalisation:
 UNIT = Normalisation()
 RAW_BGR = Normalisation(order="bgr", divisor=1.0)
 IMAGENET = Normalisation(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+# MMDetection's families: the same values, with the channels in OpenCV's order.
+IMAGENET_BGR = Normalisation("bgr", mean=IMAGENET_MEAN[::-1], std=IMAGENET_STD[::-1])
+# What PaddleDetection's exports ask for beside the image: what it was scaled by, and its size.
+_SCALE_INPUTS, _SIZE_INPUTS = ("scale_factor",), ("im_shape", "image_shape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +48,18 @@ class ImageInput:
     width: int | None
     channels_first: bool
     dtype: np.dtype
+    name: str = ""
 
     @staticmethod
     def of(runtime: Runtime) -> ImageInput:
-        """Reads the first input.
+        """Reads the input for images, the first of four dimensions.
 
         Raises:
-            ModelError: it is not a batch of colour images.
+            ModelError: there is none.
         """
         if not runtime.inputs:
             raise ModelError(f"{runtime.path} has no input")
-        spec = runtime.inputs[0]
+        spec = next((one for one in runtime.inputs if len(one.shape) == 4), runtime.inputs[0])
         if len(spec.shape) != 4 or 3 not in (spec.shape[1], spec.shape[3]):
             raise ModelError(
                 f"{runtime.path}: input '{spec.name}' has the shape {spec.shape}, "
@@ -67,7 +72,30 @@ class ImageInput:
                 f"{runtime.path}: input '{spec.name}' has the shape {spec.shape}, larger than any "
                 "detector's or pose model's: get the model again"
             )
-        return ImageInput(spec.shape[0], height, width, first, spec.dtype)
+        return ImageInput(spec.shape[0], height, width, first, spec.dtype, spec.name)
+
+    def with_others(
+        self, runtime: Runtime, tensor: AnyArray, height: int, width: int
+    ) -> list[AnyArray]:
+        """The inputs in the model's order: the image's tensor, and its scale and size in px.
+
+        Raises:
+            ModelError: the model wants something else.
+        """
+        filled = []
+        for spec in runtime.inputs:
+            if spec.name == self.name:
+                filled.append(tensor)
+            elif spec.name in _SCALE_INPUTS:
+                filled.append(np.ones((len(tensor), 2), spec.dtype))
+            elif spec.name in _SIZE_INPUTS:
+                filled.append(np.array([[height, width]] * len(tensor), spec.dtype))
+            else:
+                raise ModelError(
+                    f"{runtime.path} has the input '{spec.name}' beside the image: export the "
+                    "model with the image as its only input (no --decoder can fill others)"
+                )
+        return filled
 
     def tensor(self, images: ByteArray, order: ChannelOrder, norm: Normalisation) -> AnyArray:
         """Images (n, height, width, 3) of that channel order as the model's input tensor."""

@@ -7,6 +7,9 @@ Sources: COCO keypoints (Lin et al. 2014) and the sigmas of its evaluation
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pose_estimation_ros.errors import ModelError
@@ -105,6 +108,73 @@ def skeleton_named(name: str) -> Skeleton:
     if name not in SKELETONS:
         raise ModelError(f"unknown skeleton '{name}': choose one of {', '.join(SKELETONS)}")
     return SKELETONS[name]
+
+
+def skeleton_of_model(
+    joints: int,
+    metadata: Mapping[str, str],
+    source: str,
+    asked: str = "",
+    of_convnextpose: bool = False,
+) -> Skeleton:
+    """The skeleton of a model that estimates so many joints.
+
+    The one that is asked for; else by the metadata: `skeleton`, or the joints' names. A model
+    without them has COCO's joints if it has 17. ConvNeXtPose's own exports are also told by the
+    number of joints; of other families, a hand has as many as some bodies have.
+
+    Raises:
+        ModelError: another number of joints is asked for, or the file leaves open what they are;
+            `source` names the model.
+    """
+    if asked:
+        named = skeleton_named(asked)
+        if len(named.joints) != joints:
+            raise ModelError(
+                f"{source} estimates {joints} joints, and --skeleton {asked} has "
+                f"{len(named.joints)}"
+            )
+        return named
+    known = SKELETONS.get(metadata.get("skeleton", ""))
+    if known is not None and len(known.joints) == joints:
+        return known
+    names = _joint_names(metadata)
+    for skeleton in SKELETONS.values():
+        if names and names == _normalised(skeleton.joints):
+            return skeleton
+    what = f"{source} estimates {joints} joints"
+    if names or metadata.get("skeleton"):
+        called = ", ".join(names[:4]) + ", ..." if names else f"a {metadata['skeleton'][:40]!r}"
+        raise ModelError(
+            f"{what}, by its metadata {called}: not those of {', '.join(SKELETONS)}; if they are, "
+            "say so with --skeleton (parameter skeleton)"
+        )
+    if of_convnextpose or joints == len(COCO17.joints):
+        return skeleton_of_size(joints, source)
+    fitting = [one.name for one in SKELETONS.values() if len(one.joints) == joints]
+    hint = f"say --skeleton {fitting[0]} if they are its" if fitting else ""
+    hint = hint or f"no --skeleton has {joints}"
+    raise ModelError(f"{what} and does not say which: {hint} (hands and animals have as many)")
+
+
+def _joint_names(metadata: Mapping[str, str]) -> list[str]:
+    """The joints' names in the metadata, normalised; empty where there are none."""
+    for key in ("keypoint_names", "keypoints", "joint_names", "joints", "kpt_names"):
+        text = metadata.get(key, "").strip()
+        if text:
+            try:
+                names = ast.literal_eval(text)
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                names = re.split(r"\s*[,;]\s*" if re.search("[,;]", text) else r"\s+", text)
+            if isinstance(names, dict):  # by class, as ultralytics writes them
+                names = next(iter(names.values()), [])
+            if isinstance(names, list | tuple) and len(names) > 1:
+                return _normalised([str(name) for name in names])
+    return []
+
+
+def _normalised(names: Sequence[str]) -> list[str]:
+    return [re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in names]
 
 
 def skeleton_of_size(joints: int, source: str) -> Skeleton:

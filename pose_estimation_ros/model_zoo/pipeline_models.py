@@ -25,7 +25,7 @@ from pose_estimation_ros.engine.runtimes import (
     runtimes_for,
 )
 from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
-from pose_estimation_ros.model_zoo.manifest import embedded_int8, resolve_model
+from pose_estimation_ros.model_zoo.manifest import embedded_int8, packaged_manifest, resolve_model
 from pose_estimation_ros.settings import EngineConfig
 
 T = TypeVar("T")
@@ -43,19 +43,34 @@ class ModelLoaders:
 
     def detector(self, path: Path, *, urgent: bool) -> Detector:
         """A detector, which uses all cores."""
+        config = self._config
         runtime = self._runtime(path, Cores(self._workers * self._threads), urgent)
-        return NetworkDetector(runtime, self._config.enable_letterbox, self._config.detector_size)
+        decoder, classes = "", tuple[int, ...]()
+        if self._is_asked(path, "detector", config.yolo_model):
+            decoder, classes = config.decoder.replace("auto", ""), config.person_classes()
+        return NetworkDetector(
+            runtime, config.enable_letterbox, config.detector_size, decoder, classes
+        )
 
     def pose(self, path: Path, *, urgent: bool) -> TopDownPose:
         """A pose model, which every worker calls at the same time."""
         # The embedded network in int8 is done before a second thread has woken up for each layer.
         onnx_threads = 1 if path == embedded_int8("pose") else 0
         cores = Cores(self._threads, callers=self._workers, onnx_threads=onnx_threads)
-        return TopDownPose(self._runtime(path, cores, urgent))
+        asked = self._is_asked(path, "pose", self._config.model_path)
+        skeleton = self._config.skeleton.replace("auto", "") if asked else ""
+        return TopDownPose(self._runtime(path, cores, urgent), skeleton)
 
     def root_depth(self, path: Path, *, urgent: bool) -> RootDepth:
         """A RootNet, which uses all cores."""
         return RootNet(self._runtime(path, Cores(self._workers * self._threads), urgent))
+
+    def _is_asked(self, path: Path, task: str, name: str) -> bool:
+        """Whether a file is the model asked for, or a conversion of it."""
+        others = [resolve_model(other) for other in _fallbacks(self._config, task)]
+        entry = packaged_manifest().default(task)
+        embedded = [resolve_model(entry.name), embedded_int8(task)] if entry else []
+        return bool(name) and path not in (*others, *embedded)
 
     def _runtime(self, path: Path, cores: Cores, urgent: bool) -> Runtime:
         # A fallback may be of a kind that the runtime asked for does not read.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
+from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.settings.setting import check, setting
 
 PIPELINES = ("v3", "v4", "hybrid")
@@ -24,6 +25,21 @@ RUNTIMES = (
     "torch",
 )
 PRECISIONS = ("f32", "bf16", "auto")
+# What engine/detection/heads.py and engine/skeletons.py know.
+DECODERS = (
+    "auto",
+    "yolov8",
+    "yolov5",
+    "yolox",
+    "nms",
+    "yolox_nms",
+    "rtmdet",
+    "picodet",
+    "boxes",
+    "paddle",
+    "paddle_unit",
+)
+SKELETON_NAMES = ("auto", "coco17", "h36m18", "muco21")
 # Twice the pixels of 8K video. Beyond it an image is taken for a mistake or an attack.
 MAX_IMAGE_PIXELS = 66_355_200
 
@@ -48,6 +64,24 @@ class EngineConfig:
     )
     fallback_models: list[str] = setting(
         [], "Models to try, in order, when model_path or yolo_model fails.", flag=True
+    )
+    decoder: str = setting(
+        "auto",
+        "How yolo_model is read, where its file leaves it open; auto: told by the file.",
+        choices=DECODERS,
+        flag=True,
+    )
+    classes: str = setting(
+        "",
+        "Numbers of the classes of yolo_model that are persons, such as 0 or 0,2; empty: by the "
+        "names in its file, else 0.",
+        flag=True,
+    )
+    skeleton: str = setting(
+        "auto",
+        "Skeleton of model_path, where its file does not say it; auto: told by the file.",
+        choices=SKELETON_NAMES,
+        flag=True,
     )
     runtime: str = setting("auto", "Runtime for ONNX models.", choices=RUNTIMES, flag=True)
     rootnet_model: str = setting(
@@ -92,6 +126,18 @@ class EngineConfig:
     def check(self) -> None:
         """Raises ConfigError where a value is out of range or none of those allowed."""
         check(self)
+        self.person_classes()
+
+    def person_classes(self) -> tuple[int, ...]:
+        """The numbers in `classes`.
+
+        Raises:
+            ConfigError: they are none.
+        """
+        words = [word.strip() for word in self.classes.split(",") if word.strip()]
+        if not all(word.isascii() and word.isdecimal() for word in words):
+            raise ConfigError(f"classes: '{self.classes}': expected numbers such as 0 or 0,2")
+        return tuple(int(word) for word in words)
 
 
 @dataclass(slots=True)

@@ -48,6 +48,11 @@ class PoseHead:
     joints: int
     norm: Normalisation = IMAGENET
 
+    @property
+    def of_convnextpose(self) -> bool:
+        """Whether only exports of ConvNeXtPose have such outputs."""
+        return self.name in ("joints", "cells", "volumes")
+
 
 def decode_joints(outputs: Sequence[AnyArray], height: int, width: int) -> CropJoints:
     """Our exports of ConvNeXtPose: joints (n, k, 3) = x, y px, z m, and scores (n, k)."""

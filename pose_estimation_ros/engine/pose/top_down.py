@@ -9,13 +9,13 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from pose_estimation_ros.engine.arrays import ByteArray, FloatArray
+from pose_estimation_ros.engine.arrays import AnyArray, ByteArray, FloatArray
 from pose_estimation_ros.engine.geometry import crop_affine, crop_boxes, crop_to_image
 from pose_estimation_ros.engine.pose.decoders import choose_pose_head
 from pose_estimation_ros.engine.poses import JointEstimates
 from pose_estimation_ros.engine.preprocessing import IMAGENET, ImageInput
 from pose_estimation_ros.engine.runtimes import Runtime
-from pose_estimation_ros.engine.skeletons import SKELETONS, Skeleton, skeleton_of_size
+from pose_estimation_ros.engine.skeletons import Skeleton, skeleton_of_model
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError
 
@@ -36,7 +36,8 @@ class TopDownPose:
     their family is trained with another normalisation.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, skeleton: str = "") -> None:
+        """`skeleton` is the name of the model's, where the file does not say it."""
         self.name = runtime.path.name
         self.runtime = runtime
         self._input = ImageInput.of(runtime)
@@ -50,15 +51,18 @@ class TopDownPose:
         self.batch = self._input.batch or free
         self._scratch = threading.local()
         blank = np.zeros((self._input.batch or 1, self._height, self._width, 3), np.uint8)
-        outputs = runtime.run(self._input.tensor(blank, "rgb", IMAGENET))  # also the warm-up
+        outputs = self._run(self._input.tensor(blank, "rgb", IMAGENET))  # also the warm-up
         source = str(runtime.path)
         head = choose_pose_head(outputs, self._width, runtime.metadata, source)
         self._decode, self._norm = head.decode, head.norm
         self.enlarge = crop_enlarge(runtime.metadata, source)
-        named = SKELETONS.get(runtime.metadata.get("skeleton", ""))
-        if named is None or len(named.joints) != head.joints:
-            named = skeleton_of_size(head.joints, source)
-        self.skeleton: Skeleton = named
+        self.skeleton: Skeleton = skeleton_of_model(
+            head.joints, runtime.metadata, source, skeleton, head.of_convnextpose
+        )
+
+    def _run(self, tensor: AnyArray) -> list[AnyArray]:
+        inputs = self._input.with_others(self.runtime, tensor, self._height, self._width)
+        return self.runtime.run(*inputs)
 
     def estimate(self, image: Image, boxes: FloatArray) -> JointEstimates:
         """Joints of the persons in the boxes (n, 4); at most `batch` go through at a time.
@@ -83,7 +87,7 @@ class TopDownPose:
         for crop, box in zip(crops, shown, strict=False):
             affine = crop_affine(box, self._height, self._width)
             cv2.warpAffine(image.pixels, affine, (self._width, self._height), dst=crop)
-        outputs = self.runtime.run(self._input.tensor(crops, image.order, self._norm))
+        outputs = self._run(self._input.tensor(crops, image.order, self._norm))
         joints = self._decode(outputs, self._height, self._width)
         xy, scores, z = joints.xy[:n], joints.scores[:n], joints.z_m[:n]
         k = len(self.skeleton.joints)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 
 from pose_estimation_ros.engine.arrays import AnyArray
-from pose_estimation_ros.engine.detection.decoders import STRIDES, choose_detector_head
+from pose_estimation_ros.engine.detection.decoders import STRIDES
+from pose_estimation_ros.engine.detection.heads import DetectorHead, detector_heads, person_classes
 from pose_estimation_ros.engine.detection.suppression import suppress
-from pose_estimation_ros.engine.preprocessing import IMAGENET, RAW_BGR, UNIT, Normalisation
+from pose_estimation_ros.engine.preprocessing import (
+    IMAGENET,
+    IMAGENET_BGR,
+    RAW_BGR,
+    UNIT,
+    Normalisation,
+)
 from pose_estimation_ros.errors import ModelError
 from pose_estimation_ros.settings import DetectorOptions
+from pose_estimation_ros.settings.parameters import DECODERS
 
 SIDE = 320
 UINT8 = np.dtype(np.uint8)
@@ -19,10 +29,10 @@ PERSON = np.array([100.0, 60.0, 180.0, 300.0], np.float32)  # x1 y1 x2 y2, canva
 CENTRE, SIZE = (PERSON[:2] + PERSON[2:]) / 2, PERSON[2:] - PERSON[:2]
 
 
-def anchors() -> tuple[np.ndarray, np.ndarray]:
+def anchors(grids: Sequence[int] = STRIDES) -> tuple[np.ndarray, np.ndarray]:
     """Corners of the cells and strides, in YOLOX's order."""
     corners, strides = [], []
-    for stride in STRIDES:
+    for stride in grids:
         side = SIDE // stride
         y, x = np.mgrid[:side, :side]
         corners.append(np.stack([x.ravel(), y.ravel()], axis=1))
@@ -30,21 +40,25 @@ def anchors() -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(corners), np.concatenate(strides)
 
 
-def v8(unit: bool = False) -> list[AnyArray]:
-    raw = np.zeros((1, 84, CELLS), np.float32)
-    corners, strides = anchors()
+def v8(unit: bool = False, grids: Sequence[int] = STRIDES) -> list[AnyArray]:
+    corners, strides = anchors(grids)
+    raw = np.zeros((1, 84, len(corners)), np.float32)
     raw[0, :2] = ((corners + 0.5) * strides[:, None]).T
     raw[0, 2:4] = 10
     raw[0, :2, 700], raw[0, 2:4, 700], raw[0, 4, 700] = CENTRE, SIZE, 0.9
-    raw[0, :2, 800], raw[0, 2:4, 800], raw[0, 20, 800] = CENTRE, SIZE, 0.95  # another class
+    raw[0, :2, 800], raw[0, 2:4, 800], raw[0, 20, 800] = CENTRE, SIZE, 0.95  # class 16
     if unit:
         raw[0, :4] /= SIDE
     return [raw]
 
 
-def v5() -> list[AnyArray]:
-    raw = np.zeros((1, 3 * CELLS, 85), np.float32)
+def v5(unit: bool = False, grids: Sequence[int] = STRIDES, classes: int = 80) -> list[AnyArray]:
+    corners, strides = anchors(grids)
+    raw = np.full((1, 3 * len(corners), 5 + classes), 1e-4, np.float32)
+    raw[0, :, :2] = np.tile((corners + 0.5) * strides[:, None], (3, 1))
     raw[0, 50, :4], raw[0, 50, 4:6] = [*CENTRE, *SIZE], (0.95, 0.95)
+    if unit:
+        raw[0, :, :4] /= SIDE
     return [raw]
 
 
@@ -73,6 +87,11 @@ def labelled() -> list[AnyArray]:
     return [boxes, np.array([[0, 16]], np.int64)]
 
 
+def paddle() -> list[AnyArray]:
+    rows = [[0, 0.9, *PERSON], [16, 0.99, 10, 10, 50, 50]]
+    return [np.array(rows, np.float32), np.array([2], np.int32)]
+
+
 def pair() -> list[AnyArray]:
     boxes = np.zeros((1, CELLS, 4), np.float32)
     scores = np.zeros((1, CELLS), np.float32)
@@ -80,23 +99,43 @@ def pair() -> list[AnyArray]:
     return [boxes, scores]
 
 
+P2, P6 = (4, 8, 16, 32), (8, 16, 32, 64)
+
+
+def _heads(
+    outputs: list[AnyArray], dtype: type = np.uint8, metadata: dict | None = None, **asked: object
+) -> list[DetectorHead]:
+    return detector_heads(
+        outputs, SIDE, SIDE, np.dtype(dtype), metadata or {}, "the model", **asked
+    )
+
+
 @pytest.mark.parametrize(
     ("outputs", "kind"),
     [
         (v8(), "yolov8"),
-        (v8(unit=True), "yolov8 in parts of the canvas"),
+        (v8(unit=True), "yolov8"),
+        (v8(grids=P2), "yolov8"),
+        (v8(grids=P6), "yolov8"),
+        (v8(unit=True, grids=P6), "yolov8"),
         (v5(), "yolov5"),
+        (v5(unit=True), "yolov5"),
+        (v5(grids=P6), "yolov5"),
+        (v5(grids=P6, classes=1), "yolov5"),
+        (v5(classes=1), "yolov5"),
         (yolox(), "yolox"),
-        (yolox(decoded=True), "yolox, decoded"),
-        (selected(), "after NMS"),
-        (labelled(), "yolox after NMS"),
-        (labelled()[::-1], "yolox after NMS"),
-        (pair(), "boxes and scores"),
-        (pair()[::-1], "boxes and scores"),
+        (yolox(decoded=True), "yolox"),
+        (selected(), "nms"),
+        (labelled(), "yolox_nms"),
+        (labelled()[::-1], "yolox_nms"),
+        (pair(), "boxes"),
+        (pair()[::-1], "boxes"),
+        (paddle(), "paddle"),
+        (paddle()[::-1], "paddle"),
     ],
 )
 def test_each_kind_is_recognised_and_gives_the_person(outputs: list[AnyArray], kind: str) -> None:
-    head = choose_detector_head(outputs, SIDE, SIDE, UINT8, "the model")
+    head = _heads(outputs)[0]
     assert head.name == kind
     boxes, scores = suppress(*head.decode(outputs, SIDE, SIDE), DetectorOptions(0.3))
     assert len(boxes) == 1, "only the person, not the other class"
@@ -104,25 +143,87 @@ def test_each_kind_is_recognised_and_gives_the_person(outputs: list[AnyArray], k
     assert scores[0] == pytest.approx(0.9, abs=0.003)
 
 
+def test_grids_with_a_coarser_one_need_a_canvas_that_it_fits() -> None:
+    assert [_heads(v8(grids=grids))[0].step for grids in (STRIDES, P2, P6)] == [32, 32, 64]
+
+
 @pytest.mark.parametrize("shape", [(1, 1000), (1, 17, 64, 48), (1, 84, 77)])
 def test_outputs_of_something_else_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ModelError, match="not a person detector of a known kind"):
-        choose_detector_head([np.zeros(shape, np.float32)], SIDE, SIDE, UINT8, "the model")
+        _heads([np.zeros(shape, np.float32)])
 
 
 @pytest.mark.parametrize(
-    ("outputs", "dtype", "norm", "anchor"),
+    ("outputs", "dtype", "fed"),
     [
-        (v8(), np.float32, UNIT, "center"),
-        (yolox(), np.float32, RAW_BGR, "top_left"),
-        (yolox(decoded=True), np.float32, RAW_BGR, "top_left"),
-        (labelled(), np.float32, RAW_BGR, "top_left"),
-        (pair(), np.uint8, UNIT, "center"),
-        (pair(), np.float32, IMAGENET, "stretch"),  # PicoDet
+        (v8(), np.float32, [(UNIT, "center")]),
+        (yolox(), np.float32, [(RAW_BGR, "top_left")]),
+        (yolox(decoded=True), np.float32, [(RAW_BGR, "top_left")]),
+        (labelled(), np.uint8, [(RAW_BGR, "top_left")]),
+        (labelled(), np.float32, [(RAW_BGR, "top_left"), (IMAGENET_BGR, "top_left")]),  # RTMDet
+        (pair(), np.uint8, [(UNIT, "center")]),
+        (pair(), np.float32, [(IMAGENET, "stretch"), (UNIT, "center")]),  # PicoDet
+        (paddle(), np.float32, [(IMAGENET, "stretch"), (UNIT, "stretch")]),
     ],
 )
 def test_each_kind_gets_its_image_as_it_was_trained(
-    outputs: list[AnyArray], dtype: type, norm: Normalisation, anchor: str
+    outputs: list[AnyArray], dtype: type, fed: list[tuple[Normalisation, str]]
 ) -> None:
-    head = choose_detector_head(outputs, SIDE, SIDE, np.dtype(dtype), "the model")
-    assert (head.norm, head.anchor) == (norm, anchor)
+    assert [(head.norm, head.anchor) for head in _heads(outputs, dtype)] == fed
+
+
+def test_the_user_decides_what_the_file_leaves_open() -> None:
+    (head,) = _heads(labelled(), np.float32, decoder="rtmdet")
+    assert head.norm == IMAGENET_BGR
+    with pytest.raises(ModelError, match="do not fit --decoder yolov5; what fits: yolox_nms, rtm"):
+        _heads(labelled(), np.float32, decoder="yolov5")
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        ("", (0,)),
+        ("{0: 'person', 1: 'bicycle'}", (0,)),
+        ("{0: 'head', 1: 'person'}", (1,)),
+        ("{0: 'car', 1: 'Pedestrian', 2: 'People'}", (1, 2)),
+        ("['helmet', 'person']", (1,)),
+        ("{0: 'player'}", (0,)),
+        ("{0: 'item'}", (0,)),
+        ("no dictionary", (0,)),
+        ("__import__('os')", (0,)),
+        ("{'a': 'person'}", (0,)),
+    ],
+)
+def test_persons_are_the_class_of_that_name(names: str, classes: tuple[int, ...]) -> None:
+    assert person_classes({"names": names}, (), "the model") == classes
+    assert person_classes({"names": names}, (7,), "the model") == (7,)
+
+
+@pytest.mark.parametrize("names", ["{0: 'head', 1: 'helmet'}", "{0: 'face'}", "{0: 'Hand '}"])
+def test_what_finds_no_persons_is_refused(names: str) -> None:
+    with pytest.raises(ModelError, match=r"none of these is called person; say .* --classes"):
+        person_classes({"names": names}, (), "the model")
+
+
+@pytest.mark.parametrize("make", [v8, v5, selected, labelled, paddle])
+def test_another_class_than_the_first(make: Callable[[], list[AnyArray]]) -> None:
+    outputs = make()
+    head = _heads(outputs, metadata={"names": str({16: "person", 0: "dog"})})[0]
+    boxes, scores = suppress(*head.decode(outputs, SIDE, SIDE), DetectorOptions(0.3))
+    if make is v5:
+        assert len(boxes) == 0, "nothing but the first class is there"
+    else:
+        assert len(boxes) == 1 and scores[0] > 0.94
+
+
+def test_classes_that_are_not_there_and_turned_boxes_are_refused() -> None:
+    with pytest.raises(ModelError, match="no class 90: name others with --classes"):
+        _heads(v8(), asked=(90,))
+    with pytest.raises(ModelError, match="turned boxes"):
+        _heads(v8(), metadata={"task": "obb"})
+
+
+def test_the_parameter_offers_what_there_is() -> None:
+    every = [v8(), v5(), yolox(), selected(), labelled(), pair(), paddle()]
+    names = {head.name for outputs in every for head in _heads(outputs, np.float32)}
+    assert {"auto", *names} == set(DECODERS)

@@ -86,6 +86,8 @@ class FrameProcessor:
         stamp_s = seconds(header.stamp) or received_s
         beside = self._inputs.info_and_depth
         camera = beside.model_for(image, self._inputs.topic)
+        if self._settings.topics.use_depth:
+            beside.await_depth(seconds(header.stamp), received.received_s)
         depth = beside.depth_for(image, seconds(header.stamp), received_s, max_pixels)
         frame = Frame(image, stamp_s, camera, depth, pixels_stay=True)
         result = self._pipeline.process(frame, cancel)

@@ -9,15 +9,16 @@ from pose_estimation_ros.engine.camera_model import Calibration, CameraModel, is
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.messages.camera_info import to_calibration
+from pose_estimation_ros.io.messages.depth_images import DepthImage, DepthImages
 from pose_estimation_ros.io.messages.image import to_depth
-from pose_estimation_ros.io.messages.message_types import CameraInfoMessage, ImageMessage, seconds
+from pose_estimation_ros.io.messages.message_types import CameraInfoMessage, ImageMessage
 
 _OLD_DEPTH_S = 0.2
 _SAME_PROPORTIONS = 0.03  # a row or column more or less, at a small size
 
 
 class CameraInfoAndDepth:
-    """Keeps the newest CameraInfo and depth image; problems go to `warn`.
+    """Keeps the newest CameraInfo and the last depth images; problems go to `warn`.
 
     `clock` gives the node's time in s.
     """
@@ -25,8 +26,7 @@ class CameraInfoAndDepth:
     def __init__(self, warn: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._warn, self._clock = warn, clock
         self._calibration: Calibration | None = None
-        self._depth: ImageMessage | None = None
-        self._depth_received_s = 0.0
+        self._depth = DepthImages()
 
     def take_camera_info(self, message: CameraInfoMessage) -> None:
         """Keeps the calibration; it is checked for images that are answered."""
@@ -34,7 +34,11 @@ class CameraInfoAndDepth:
 
     def take_depth(self, message: ImageMessage) -> None:
         """Keeps the message; it is converted only for images that are answered."""
-        self._depth, self._depth_received_s = message, self._clock()
+        self._depth.put(message, self._clock())
+
+    def await_depth(self, stamp_s: float, came_s: float) -> None:
+        """Waits a little for the depth of an image that came at `came_s`, by time.perf_counter."""
+        self._depth.await_for(stamp_s, came_s)
 
     def model_for(self, image: Image, topic: str) -> CameraModel | None:
         """The camera model of an image of that topic; None, with a warning, where it is wrong."""
@@ -57,30 +61,36 @@ class CameraInfoAndDepth:
             received_s: when it came, by the node's clock.
             max_pixels: the limit of the depth image.
         """
-        message = self._depth
-        if message is None:
+        depth = self._depth.nearest(stamp_s)
+        if depth is None:
             return None
         try:
-            # A depth image of another moment would put the person where they were.
-            if not self._of_one_moment(seconds(message.header.stamp), stamp_s, received_s):
-                return None
-            _check_proportions(message, image)
-            return to_depth(message, max_pixels)
+            _check_moment(depth, stamp_s, received_s)
+            _check_proportions(depth.message, image)
+            return to_depth(depth.message, max_pixels)
         except InputError as error:
             self._warn(f"depth image not used: {error}")
             return None
 
-    def _of_one_moment(self, depth_stamp_s: float, stamp_s: float, received_s: float) -> bool:
-        """Raises InputError where only one of the two images has a stamp."""
-        if (depth_stamp_s == 0) != (stamp_s == 0):
-            without, other = ("it", "the image") if depth_stamp_s == 0 else ("the image", "it")
-            raise InputError(
-                f"{without} has no time in header.stamp and {other} has: expected the time of "
-                "capture in both"
-            )
-        if stamp_s == 0:
-            return abs(self._depth_received_s - received_s) <= _OLD_DEPTH_S
-        return abs(depth_stamp_s - stamp_s) <= _OLD_DEPTH_S
+
+def _check_moment(depth: DepthImage, stamp_s: float, received_s: float) -> None:
+    """Raises InputError where a depth image is of another moment than the colour image.
+
+    It would put the person where they were.
+    """
+    if (depth.stamp_s == 0) != (stamp_s == 0):
+        without, other = ("it", "the image") if depth.stamp_s == 0 else ("the image", "it")
+        raise InputError(
+            f"{without} has no time in header.stamp and {other} has: expected the time of "
+            "capture in both"
+        )
+    older_s = stamp_s - depth.stamp_s if stamp_s else received_s - depth.received_s
+    if abs(older_s) > _OLD_DEPTH_S:
+        than = "older than its image" if older_s > 0 else "newer than its image"
+        raise InputError(
+            f"the nearest one is {abs(older_s):.2f} s {than}: expected {_OLD_DEPTH_S:g} s at most "
+            "(check that both are stamped at their capture, by one clock)"
+        )
 
 
 def _check_proportions(depth: ImageMessage, image: Image) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -71,7 +71,9 @@ class CameraInputs:
         self._add(CameraInfo, f"{self._prefix}camera_info", self._take_info, newest_only())
         if topics.use_depth:
             depth = self.info_and_depth.take_depth
-            self._add(ImageMsg, f"{self._prefix}depth", depth, newest_only())
+            # In a group of its own: an image that is answered in its callback may wait for it.
+            apart = MutuallyExclusiveCallbackGroup()
+            self._add(ImageMsg, f"{self._prefix}depth", depth, newest_only(), group=apart)
 
     def _compressed_topic(self) -> str:
         """A remapping of `image` holds here, too, as with image_transport; its own one wins."""
@@ -105,13 +107,14 @@ class CameraInputs:
         callback: Callable[[Any], None],
         qos: QoSProfile,
         overrides: QoSOverridingOptions | None = None,
+        group: CallbackGroup | None = None,
     ) -> Any:
         subscription = self._node.create_subscription(
             kind,
             topic,
             callback,
             qos,
-            callback_group=self._group,
+            callback_group=group or self._group,
             qos_overriding_options=overrides,
         )
         self._subscriptions.append(subscription)

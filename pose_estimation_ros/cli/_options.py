@@ -22,11 +22,12 @@ from pose_estimation_ros.settings import apply as apply_settings
 _OFFERED = [setting for setting in settings_of(Settings) if setting.flag]
 
 
-def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds a flag for every setting that the command line offers."""
+def add_engine_arguments(parser: argparse.ArgumentParser, without: tuple[str, ...] = ()) -> None:
+    """Adds a flag for every setting that the command line offers, except those of some names."""
     group = parser.add_argument_group("pipeline and models")
     for setting in _OFFERED:
-        _add_flag(group, setting)
+        if setting.name not in without:
+            _add_flag(group, setting)
 
 
 def _add_flag(group: Any, setting: Setting) -> None:
@@ -53,7 +54,7 @@ def _add_flag(group: Any, setting: Setting) -> None:
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Returns the settings, by name, that differ from their defaults."""
-    values = {setting.name: getattr(args, setting.name) for setting in _OFFERED}
+    values = {setting.name: getattr(args, setting.name, setting.default) for setting in _OFFERED}
     return {
         setting.name: values[setting.name]
         for setting in _OFFERED
@@ -69,7 +70,7 @@ def read_settings(args: argparse.Namespace) -> Settings:
         ModelError: a named model does not exist.
     """
     for setting in _OFFERED:
-        reason = setting.refusal(getattr(args, setting.name), setting.flag)
+        reason = setting.refusal(getattr(args, setting.name, setting.default), setting.flag)
         if reason:
             raise ConfigError(reason)
     settings = Settings()
@@ -96,7 +97,7 @@ def engine_flags(args: argparse.Namespace, **changes: object) -> list[str]:
     values = {**vars(args), **changes}
     flags: list[str] = []
     for setting in _OFFERED:
-        value = values[setting.name]
+        value = values.get(setting.name, setting.default)
         if value == setting.default:
             continue
         if isinstance(value, bool):

@@ -136,11 +136,13 @@ class Detections:
     """Persons found by a detector: `boxes` (n, 4) px, `scores` (n,) in [0, 1], best first.
 
     `rough` boxes only hold their persons somewhere, as when the whole image is taken for one.
+    `left_out` were found besides, beyond the most that are asked for.
     """
 
     boxes: FloatArray
     scores: FloatArray
     rough: bool = False
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -153,6 +155,11 @@ class Detections:
     def only(self, index: int) -> Detections:
         """One of the persons."""
         return Detections(self.boxes[[index]], self.scores[[index]], self.rough)
+
+    def best(self, most: int) -> Detections:
+        """The first ones, at most that many."""
+        more = max(len(self) - most, 0)
+        return Detections(self.boxes[:most], self.scores[:most], self.rough, more)
 
 
 @dataclass(slots=True)
@@ -171,6 +178,7 @@ class PoseResult:
     Of the persons that the detector found, `estimated` were given to the pose model; `cache_hits`
     had not changed, so that their joints are those of an earlier frame. `stamp_went_back`: the
     frame's stamp was a little before that of the last one, as if both were of the same time.
+    `left_out` persons were detected beyond `max_persons`.
     """
 
     poses: Poses
@@ -179,6 +187,7 @@ class PoseResult:
     estimated: int = 0
     cache_hits: int = 0
     stamp_went_back: bool = False
+    left_out: int = 0
 
     @property
     def skeleton(self) -> str:

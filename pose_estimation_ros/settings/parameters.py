@@ -85,7 +85,7 @@ class EngineConfig:
     )
     runtime: str = setting("auto", "Runtime for ONNX models.", choices=RUNTIMES, flag=True)
     rootnet_model: str = setting(
-        "", "RootNet model for the distance of persons; empty: by box size."
+        "", "RootNet model for the distance of persons; empty: by box size.", flag=True
     )
     precision: str = setting(
         "f32", "Arithmetic of OpenVINO models.", choices=PRECISIONS, flag=True
@@ -110,6 +110,7 @@ class EngineConfig:
         low=64,
         high=2048,
         unit="px",
+        flag=True,
     )
     enable_threading: bool = setting(True, "Spread persons over a pool of workers (v4).")
     num_workers: int = setting(
@@ -174,7 +175,7 @@ class DetectorOptions:
         0.45, "Overlap from which two detections are one person.", low=0.0, high=1.0, flag=True
     )
     max_persons: int = live(
-        32, "Most persons answered for in an image, best first.", low=1, high=256
+        32, "Most persons answered for in an image, best first.", low=1, high=256, flag=True
     )
 
 
@@ -187,6 +188,7 @@ class TrackingOptions:
         2.0,
         "Time out of sight after which an identity ends.",
         name="reentry_time",
+        flag=True,
         low=0.0,
         high=3600.0,
         unit="s",
@@ -275,7 +277,7 @@ class PipelineOptions:
         flag=True,
     )
     detect_every: int = live(
-        10, "v3: frames from one run of the detector to the next.", low=1, high=1000
+        10, "v3: frames from one run of the detector to the next.", low=1, high=1000, flag=True
     )
     detect_every_many: int = live(
         1,

@@ -56,6 +56,21 @@ def folder(frames: list, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_limits_that_hide_people_are_named(folder: Path, tmp_path: Path) -> None:
+    from pose_estimation_ros.io.demo_scene import SceneSource
+
+    few = _video(folder / "1.png", "--max-persons", 2)
+    assert "2.00 persons a frame" in few.stdout
+    assert "in 1 of 1 frames there are up to" in few.stderr
+    assert "persons more than --max-persons 2" in few.stderr
+    crowd = tmp_path / "crowd.png"
+    cv2.imwrite(str(crowd), next(SceneSource(1920, 1080, 30.0, 1, 60).frames()))
+    assert "raise --detector-size (to 640, say)" in _video(crowd).stderr
+    all_of_them = _video(crowd, "--detector-size", 1280, "--max-persons", 256)
+    assert float(all_of_them.stdout.split(" frames, ")[1].split()[0]) >= 60
+    assert "note:" not in all_of_them.stderr
+
+
 def test_browsers_can_play_the_video(clip: Path) -> None:
     av = pytest.importorskip("av", reason="PyAV is not installed: OpenCV writes MPEG-4 instead")
     with av.open(str(clip)) as file:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.cli._interrupt import Interruption
+from pose_estimation_ros.cli._limits import LimitNotes
 from pose_estimation_ros.cli._model_usage import ModelUsage
 from pose_estimation_ros.cli._options import engine_options
 from pose_estimation_ros.cli._progress import Progress
@@ -66,6 +67,7 @@ class BagJob:
         self._reader, self._models, self._config = reader, models, config
         self._usage = usage
         self._options = engine_options(args)
+        self._limits = LimitNotes(config, self._options)
         self._asked, self._images = list(args.topic), bool(args.images)
         self._topics: dict[str, _Topic] = {}
         self._calibrations: dict[str, Calibration | None] = {}
@@ -134,6 +136,8 @@ class BagJob:
                 f"{topic.reason}",
                 file=sys.stderr,
             )
+        for line in self._limits.lines():
+            print(f"note: {line}", file=sys.stderr)
         for topic in self._topics.values():
             if topic.went_back:
                 print(
@@ -200,6 +204,7 @@ class BagJob:
         result = topic.pipeline.process(frame)
         self._usage.note(self.answered - 1)
         topic.went_back += result.stamp_went_back
+        self._limits.note(result, image.width, image.height)
         data = pose_array(header, image.width, image.height, result, sequence, topic.unusable)
         writer.write(topic.poses, POSE_ARRAY, message.stamp_ns, data)
         if self._images:

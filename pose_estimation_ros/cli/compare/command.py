@@ -40,9 +40,10 @@ from pose_estimation_ros.evaluation.report.writer import REPORT_FILES, write_rep
 from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.io.pose_records import FrameRecord, from_json
 from pose_estimation_ros.io.recordings import BagSequence, VideoSequence, open_sequence
-from pose_estimation_ros.settings import PIPELINES
+from pose_estimation_ros.settings import PIPELINES, DetectorOptions
 
 _FEWEST = 5
+_MOST_PERSONS = 256  # that the detector answers for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,14 +71,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     need = parser.add_argument_group("what is needed, for the recommendation")
     need.add_argument(
-        "--max-persons", type=int, metavar="N", help="most persons at a time (default: as in IN)"
+        "--max-persons",
+        dest="most_persons",
+        type=int,
+        metavar="N",
+        help="most persons at a time (default: as in IN)",
     )
     need.add_argument(
         "--latency-ms", type=float, metavar="MS", help="limit of the latency's 95th percentile"
     )
     need.add_argument("--memory-mb", type=float, metavar="MB", help="limit of the peak memory")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    add_engine_arguments(parser)
+    add_engine_arguments(parser, without=("max_persons",))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,7 +93,8 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"--pipelines: '{name}' is unknown: choose from {known}")
     if not names:
         raise ConfigError(f"--pipelines: no pipeline given: choose from {', '.join(PIPELINES)}")
-    for option in ("max_persons", "latency_ms", "memory_mb", "frames"):
+    check_count("max_persons", args.most_persons)
+    for option in ("latency_ms", "memory_mb", "frames"):
         check_count(option, getattr(args, option))
     # Fixed, since `auto` might pick a different runtime for each pipeline or run.
     args.runtime = "onnxruntime" if args.runtime == "auto" else args.runtime
@@ -132,7 +138,7 @@ def run(args: argparse.Namespace) -> int:
         text = f"bag '{args.source}': {first['damage']}; compared on what comes before"
         print(f"pose_estimation compare: note: {text}", file=sys.stderr)
     counts = _counts(records)
-    persons = args.max_persons
+    persons = args.most_persons
     if persons is None:  # the recording's maximum, without rare peaks
         persons = max(1, round(float(np.percentile(counts, 95))))
     needs = [Need("Your need", persons, args.latency_ms, args.memory_mb), *USE_CASES]
@@ -158,7 +164,9 @@ def _measure(
     file = scratch / f"{name}.jsonl"
     command = [sys.executable, "-m", "pose_estimation_ros.cli.compare.measure", args.source]
     command += ["--records", str(file), "--frames", str(args.frames), "--topic", args.topic]
-    command += engine_flags(args, pipeline=name)
+    most = DetectorOptions().max_persons
+    most = min(max(args.most_persons or 0, most), _MOST_PERSONS)
+    command += engine_flags(args, pipeline=name, max_persons=most)
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert run.stderr is not None and run.stdout is not None
     complaint = ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pose_estimation_ros.cli._limits import LimitNotes
 from pose_estimation_ros.cli._options import (
     engine_config,
     engine_options,
@@ -61,6 +62,11 @@ class CocoRun:
         self._about: dict[str, Any] = {}
         self._threshold = 0.0
         self.cases: list[Case] = []
+        self._limits = LimitNotes(engine_config(args), engine_options(args))
+
+    def limits(self) -> list[str]:
+        """A line for each limit that hid people."""
+        return self._limits.lines()
 
     def image(self, image_id: int) -> ByteArray:
         """Reads an image as BGR.
@@ -121,6 +127,7 @@ class CocoRun:
         result = build_pipeline(self._args.pipeline, models, options).process(frame)
         poses = result.poses
         self._predictions[image_id] = Predictions(poses.boxes, poses.scores, poses.keypoints)
+        self._limits.note(result, frame.image.width, frame.image.height)
         every = engine_options(self._args)
         every.detector.confidence_threshold = min(_MIN_SCORE, self._threshold)
         every.detector.max_persons = _MAX_PERSONS

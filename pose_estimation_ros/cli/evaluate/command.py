@@ -100,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
         evaluation.predict()
     figures = evaluation.figures(listing)
     print(json.dumps(figures, indent=2) if args.json else table(figures))
+    for line in evaluation.limits():
+        print(f"note: {line}", file=sys.stderr)
     if figures["coco"] is None and people:
         print("no COCO AP: pip install pycocotools", file=sys.stderr)
     # Written last, so that an unwritable file does not lose the figures.

@@ -85,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
         job = VideoJob(args, source, pipeline, records, usage)
         complete = job.run(stack)
     print(job.summary())
+    for line in job.limits():
+        print(f"note: {line}", file=sys.stderr)
     print(usage.summary())
     if not complete:
         if args.json and not isinstance(source, ImagesSource):

@@ -9,7 +9,9 @@ from collections.abc import Generator
 from typing import Any
 
 from pose_estimation_ros.cli._interrupt import Interruption
+from pose_estimation_ros.cli._limits import LimitNotes
 from pose_estimation_ros.cli._model_usage import ModelUsage
+from pose_estimation_ros.cli._options import read_settings
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.cli.video.outputs import (
     coco_output,
@@ -62,6 +64,8 @@ class VideoJob:
         files = source.files if isinstance(source, ImagesSource) else []
         self._image_ids = image_ids([file.name for file in files])
         self._latencies_ms: list[float] = []
+        settings = read_settings(args)
+        self._limits = LimitNotes(settings.engine, settings.pipeline)
         self._coco: list[dict[str, Any]] = []
         self._persons = 0
         self.done = 0
@@ -90,6 +94,7 @@ class VideoJob:
                     self._draw(pixels, result, index)
                     show(image)
                 self._persons += len(result.poses)
+                self._limits.note(result, *pixels.shape[1::-1])
                 self.done = index + 1
                 progress.show(self.done)
                 if interruption.asked or self.done == args.frames:
@@ -109,6 +114,10 @@ class VideoJob:
             text += f", latency p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms"
             text += f", max {latency.max:.1f} ms"
         return text
+
+    def limits(self) -> list[str]:
+        """A line for each limit that hid people."""
+        return self._limits.lines()
 
     def _total(self) -> int | None:
         total: int | None = self._source.length

@@ -125,7 +125,7 @@ class NetworkDetector:
             return PreparedImage(tensor, transform, height, width)
 
     def detect(self, image: Image, options: DetectorOptions, previous: FloatArray) -> Detections:
-        """Persons of the image, best first.
+        """Persons of the image, best first, at most `max_persons`.
 
         Raises:
             ModelError: the model's outputs are not finite, or of another shape than at first.
@@ -152,4 +152,5 @@ class NetworkDetector:
         boxes, scores = suppress(boxes, scores, options)
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise ModelError(f"{self.name} gave boxes that are not numbers")
-        return Detections(transform.to_image(boxes, image.width, image.height), scores)
+        found = Detections(transform.to_image(boxes, image.width, image.height), scores)
+        return found.best(options.max_persons)

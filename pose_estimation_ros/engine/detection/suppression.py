@@ -8,18 +8,22 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
 from pose_estimation_ros.settings import DetectorOptions
 
-_MOST_BOXES = 300  # that are compared with each other, those with the highest scores
+# That are compared with each other, those with the highest scores. A large person has hundreds of
+# them, so the limit of the persons must not be applied to them.
+_MOST_BOXES = 30_000
 
 
 def suppress(
     boxes: AnyArray, scores: AnyArray, options: DetectorOptions
 ) -> tuple[FloatArray, FloatArray]:
-    """The boxes (n, 4), x1 y1 x2 y2, and scores (n,) that stay, best first.
+    """The boxes (n, 4), x1 y1 x2 y2, and scores (n,) that stay, best first, however many.
 
+    Boxes without an inside do not: nobody is in them.
     Scores that are not numbers stay too, so that the caller can refuse them.
     """
     # A comparison with NaN is false: `>=` would drop NaN scores, as if the image were empty.
-    keep = np.flatnonzero(~(scores < options.confidence_threshold))
+    empty = (boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
+    keep = np.flatnonzero(~(scores < options.confidence_threshold) & ~empty)
     if len(keep) > _MOST_BOXES:
         keep = keep[np.argpartition(-scores[keep], _MOST_BOXES)[:_MOST_BOXES]]
     chosen = boxes[keep].astype(np.float32)
@@ -28,5 +32,5 @@ def suppress(
         return chosen, confidence
     corner_size = np.concatenate([chosen[:, :2], chosen[:, 2:] - chosen[:, :2]], axis=1)
     stay = cv2.dnn.NMSBoxes(corner_size.tolist(), confidence.tolist(), 0.0, options.iou_threshold)
-    order = np.asarray(stay, np.int64).reshape(-1)[: options.max_persons]
+    order = np.asarray(stay, np.int64).reshape(-1)
     return chosen[order], confidence[order]

@@ -129,4 +129,5 @@ class CameraSession:
         times.track_ms = watch.lap_ms()
         new = len(estimated) - estimated.cache_hits
         went_back = self._tracker.time.went_back > behind
-        return PoseResult(poses, pipeline, times, new, estimated.cache_hits, went_back)
+        hits, left_out = estimated.cache_hits, found.left_out
+        return PoseResult(poses, pipeline, times, new, hits, went_back, left_out)

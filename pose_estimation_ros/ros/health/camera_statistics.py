@@ -31,7 +31,7 @@ class CameraStatistics:
         self._scores: deque[float] = deque(maxlen=_WINDOW)
         self._births, self._switches = Rate(_TRACKS_WINDOW_S), Rate(_TRACKS_WINDOW_S)
         self._switch_counter = IdSwitchCounter()
-        self.received = self.answered = self.stamps_went_back = 0
+        self.received = self.answered = self.stamps_went_back = self.cut_short = 0
         self.last_image_s = self.last_answer_s = self.last_person_s = time.monotonic()
         self.last_failure_s = -np.inf
         self.stamp_age_ms = 0.0  # of the last image: NaN for a zero stamp, negative for the future
@@ -66,6 +66,7 @@ class CameraStatistics:
         with self._lock:
             self.answered += 1
             self.stamps_went_back += result.stamp_went_back
+            self.cut_short += result.left_out > 0
             self.last_answer_s = time.monotonic()
             self.stamp_age_ms = times["age_at_receipt"]
             poses = result.poses
@@ -105,6 +106,7 @@ class CameraStatistics:
         report.add("cache hits (%)", 100 * reused / max(reused + estimated, 1))
         report.add("new tracks a minute", 60 * self._births.per_second)
         report.add("track switches a minute", 60 * self._switches.per_second)
+        report.add("frames with more persons than max_persons", self.cut_short)
         report.add("stamps that went back a little", self.stamps_went_back)
         for reason, count in sorted(drops.items()):
             report.add(f"dropped: {reason}", count)

@@ -1,0 +1,49 @@
+"""Says where a limit hid people, and which option raises it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pose_estimation_ros.engine.types import PoseResult
+from pose_estimation_ros.settings import EngineConfig, PipelineOptions
+
+# px in the detector's input: most of the smaller ones are not found.
+_SMALL_PX = 32
+_SMALL_SHARE = 0.2  # of the persons, from which the size of the detector's input is worth a line
+
+
+class LimitNotes:
+    """Looks at the answers, frame by frame."""
+
+    def __init__(self, config: EngineConfig, options: PipelineOptions) -> None:
+        self._size_px, self._most = config.detector_size, options.detector.max_persons
+        self._one = config.pipeline == "v3"
+        self._frames = self._cut_short = self._persons = self._small = 0
+        self._most_left_out = 0
+
+    def note(self, result: PoseResult, width: int, height: int) -> None:
+        """An image of width x height px was answered."""
+        self._frames += 1
+        self._cut_short += result.left_out > 0
+        self._most_left_out = max(self._most_left_out, result.left_out)
+        boxes = result.poses.boxes[result.poses.in_sight]
+        self._persons += len(boxes)
+        sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0)
+        self._small += int(np.sum(sides * self._size_px / max(width, height) < _SMALL_PX))
+
+    def lines(self) -> list[str]:
+        """A line for each limit that was reached."""
+        found = []
+        if self._cut_short and not self._one:
+            found.append(
+                f"in {self._cut_short} of {self._frames} frames there are up to "
+                f"{self._most_left_out} persons more than --max-persons {self._most}: raise it to "
+                f"have them all (256 at most)"
+            )
+        if self._small > _SMALL_SHARE * self._persons:
+            found.append(
+                f"{self._small} of {self._persons} persons are smaller than {_SMALL_PX} px for "
+                f"the detector, which looks at {self._size_px} px, and more may be missed: raise "
+                f"--detector-size (to {2 * self._size_px}, say)"
+            )
+        return found

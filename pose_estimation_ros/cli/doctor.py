@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pose_estimation_ros.engine.execution.cpu_features import usable_cores
 from pose_estimation_ros.engine.execution.gpu import Gpu
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.io.messages.cv_bridge_check import why_unusable
@@ -52,11 +53,12 @@ def run(args: argparse.Namespace) -> int:
         _models,
         _middleware,
         _cv_bridge,
+        _log_folder,
         _running_nodes,
     )
     if args.clean:
         shared_memory.remove(shared_memory.abandoned())
-    findings = [finding for check in checks for finding in check()]
+    findings = [finding for check in checks for finding in _findings_of(check)]
     if args.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -65,8 +67,30 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(finding.level == _FAIL for finding in findings) else 0
 
 
+def _findings_of(check: Callable[[], list[Finding]]) -> list[Finding]:
+    """A check's findings; one that fails is a finding, too, and does not stop the others."""
+    try:
+        return check()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return [Finding(check.__name__.strip("_").replace("_", " "), _FAIL, reason)]
+
+
+def _log_folder() -> list[Finding]:
+    from pose_estimation_ros.ros.log_folder import provide_log_folder, usual_folder
+
+    usual, before = usual_folder(), os.environ.get("ROS_LOG_DIR")
+    words = provide_log_folder()
+    if not words and os.environ.get("ROS_LOG_DIR") == before:
+        return [Finding("log", _OK, str(usual))]
+    text = (
+        f"ROS cannot write to {usual}: set ROS_LOG_DIR to a folder that can be written, /tmp say"
+    )
+    return [Finding("log", _NOTE, text)]
+
+
 def _machine() -> list[Finding]:
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     flags: set[str] = set()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

@@ -54,7 +54,7 @@ class Camera:
         self._throttle = Throttle(_REPEAT_S)
         self._statistics = CameraStatistics()
         self._inputs = CameraInputs(node, prefix, settings.topics, self._on_image, self._warn)
-        self._answerer = FrameProcessor(
+        self._processor = FrameProcessor(
             node, prefix, pipeline, self._inputs, self._statistics, settings
         )
         self._slot = worker.slot(self._answer_newest)
@@ -79,7 +79,12 @@ class Camera:
     def close(self) -> None:
         """Ends all topics."""
         self._inputs.close()
-        self._answerer.close()
+        self._processor.close()
+
+    @property
+    def enabled(self) -> bool:
+        """Whether images are answered, as `set_enabled` says."""
+        return self._enabled
 
     def set_enabled(self, enabled: bool) -> None:
         """Pauses or resumes; the images that come during a pause are dropped."""
@@ -98,7 +103,7 @@ class Camera:
         statistics.fill(report, target_fps, self._slot.waiting)
         loss = self._inputs.loss
         report.add("images arrived of those announced (%)", 100 * loss.arrived_share)
-        for text in self._answerer.missing:
+        for text in self._processor.missing:
             report.raise_to(WARN, text)
         images = self._inputs.images
         if not active or images is None:
@@ -154,8 +159,8 @@ class Camera:
         try:
             if self._reset_requested:  # here, since only this thread touches the tracks
                 self._reset_requested = False
-                self._answerer.reset()
-            self._answerer.answer(received, cancel)
+                self._processor.reset()
+            self._processor.answer(received, cancel)
         except CancelledError:
             self._statistics.dropped("cancelled")
         except InputError as error:

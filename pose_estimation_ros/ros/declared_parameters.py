@@ -18,6 +18,13 @@ from rclpy.parameter import Parameter
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.settings import Setting, Settings, apply, settings_of
 
+_TYPE_NAMES: dict[type, str] = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+    list: "a list of strings",
+}
 SETTINGS = {setting.name: setting for setting in settings_of(Settings)}
 
 
@@ -28,17 +35,47 @@ def declare(node: Node) -> None:
         ConfigError: a given value is of the wrong type, out of range or none of those allowed.
     """
     for name, setting in SETTINGS.items():
+        value, ignore = _given(node, setting)
         try:
-            node.declare_parameter(name, ros_default(setting), descriptor(setting))
+            node.declare_parameter(name, value, descriptor(setting), ignore_override=ignore)
         except InvalidParameterTypeException as error:
-            expected = type(setting.default).__name__
-            raise ConfigError(f"parameter '{name}': expected a {expected}: {error}") from error
+            expected = _TYPE_NAMES[type(setting.default)]
+            raise ConfigError(f"parameter '{name}': expected {expected}: {error}") from error
         except InvalidParameterValueException as error:
             span = f" (allowed: {setting.range})" if setting.range else ""
             raise ConfigError(f"parameter '{name}': {error}{span}") from error
         reason = setting.refusal(node.get_parameter(name).value, f"parameter '{name}'")
         if reason:
             raise ConfigError(reason)
+
+
+def _given(node: Node, setting: Setting) -> tuple[Any, bool]:
+    """The default of a parameter, or what stands for a given value that ROS would not take.
+
+    A parameter file gives `[]` no type, and `10` not that of a number with decimals.
+    """
+    # rclpy keeps what was given, and offers no other way to see it before the declaration.
+    override = getattr(node, "_parameter_overrides", {}).get(setting.name)
+    if override is None:
+        return ros_default(setting), False
+    given = type(setting.default), override.type_
+    if given == (list, Parameter.Type.NOT_SET):
+        return ros_default(setting), True
+    if given == (float, Parameter.Type.INTEGER):
+        return float(override.value), True
+    return ros_default(setting), False
+
+
+def with_floats(parameters: Iterable[Parameter]) -> list[Parameter]:
+    """The parameters, with whole numbers as floats where these are expected."""
+    return [
+        Parameter(one.name, Parameter.Type.DOUBLE, float(one.value))
+        if one.type_ == Parameter.Type.INTEGER
+        and one.name in SETTINGS
+        and isinstance(SETTINGS[one.name].default, float)
+        else one
+        for one in parameters
+    ]
 
 
 def ros_default(setting: Setting) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.mailbox import Mailboxes
@@ -53,9 +55,8 @@ class FrameWorker:
     def start(self) -> None:
         """Answers images from now on."""
         self._cancel = CancelToken()
-        self._thread = threading.Thread(
-            target=self._run, args=(self._cancel,), name="pose_frames", daemon=True
-        )
+        run = partial(contextvars.copy_context().run, self._run, self._cancel)
+        self._thread = threading.Thread(target=run, name="pose_frames", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 _KINDS = 32
@@ -39,25 +41,44 @@ class Throttle:
             return True
 
 
+# The logger of the node on whose behalf this thread works.
+_LOGGER: contextvars.ContextVar[Any] = contextvars.ContextVar("pose_estimation_ros_logger")
+
+
 class _ToNode(logging.Handler):
+    """Passes lines to the node of the thread, or to the first one of the process."""
+
     def __init__(self, logger: Any) -> None:
         super().__init__()
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
+        logger = _LOGGER.get(self._logger)
         # rclpy allows one severity per place in the code, so each needs a line of its own.
         if record.levelno >= logging.ERROR:
-            self._logger.error(text)
+            logger.error(text)
         elif record.levelno >= logging.WARNING:
-            self._logger.warning(text)
+            logger.warning(text)
         else:
-            self._logger.info(text)
+            logger.info(text)
 
 
-def forward_logs(logger: Any) -> None:
-    """Redirects the package's Python logging to a node's logger."""
+def forward_logs(logger: Any) -> Callable[[], None]:
+    """Redirects the package's Python logging to a node's logger.
+
+    Returns:
+        What a thread calls before it works for that node, where a process has several; threads
+        that it then starts do so, too.
+    """
     package = logging.getLogger("pose_estimation_ros")
-    package.handlers = [_ToNode(logger)]
+    if not any(isinstance(handler, _ToNode) for handler in package.handlers):
+        package.handlers = [_ToNode(logger)]
     package.setLevel(logging.INFO)
     package.propagate = False
+
+    def log_here() -> None:
+        _LOGGER.set(logger)
+
+    log_here()
+    return log_here

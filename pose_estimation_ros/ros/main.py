@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.ros.callback_executor import CameraExecutor
 from pose_estimation_ros.ros.dds import shared_memory
+from pose_estimation_ros.ros.log_folder import provide_log_folder
 from pose_estimation_ros.ros.node import NODE_NAME, PoseEstimationNode
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -66,7 +67,8 @@ def main(args: list[str] | None = None) -> int:
     handler = _SignalHandler()
     initialised = False
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        words = list(sys.argv if args is None else args) + provide_log_folder()
+        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
         initialised = True
         handler.install()
         return _run(handler)

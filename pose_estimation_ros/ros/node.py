@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
@@ -33,14 +35,19 @@ _JOIN_S = 1.5
 class PoseEstimationNode(LifecycleNode):
     """Images in, poses out; topics, services and parameters as in docs/."""
 
-    def __init__(self) -> None:
-        """Declares the declared_parameters.
+    def __init__(self, node_name: str = NODE_NAME, **kwargs: Any) -> None:
+        """Declares the parameters.
+
+        Args:
+            node_name: the node's name.
+            kwargs: as for rclpy.lifecycle.LifecycleNode: `namespace`, `context`,
+                `parameter_overrides`, `cli_args`, ...
 
         Raises:
             ConfigError: a parameter's value is not allowed.
         """
-        super().__init__(NODE_NAME)
-        forward_logs(self.get_logger())
+        super().__init__(node_name, **kwargs)
+        self._log_here = forward_logs(self.get_logger())
         declared_parameters.declare(self)
         self.add_on_set_parameters_callback(declared_parameters.value_check())
         self.add_post_set_parameters_callback(self._on_parameters)
@@ -51,6 +58,7 @@ class PoseEstimationNode(LifecycleNode):
         self._models: Models | None = None
         self._worker = FrameWorker(cameras=0)
         self._cameras: list[Camera] = []
+        self._enabled = True  # a privacy switch: it holds until somebody switches it
         self._monitor = ProcessMonitor()
         services = MutuallyExclusiveCallbackGroup()
         self.create_service(SetBool, "set_enabled", self._on_set_enabled, callback_group=services)
@@ -71,6 +79,7 @@ class PoseEstimationNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the models and announces the topics."""
         settings = self._settings
+        self._log_here()
         try:
             declared_parameters.read(self, settings)
             self._models = build_models(settings.engine)
@@ -93,10 +102,13 @@ class PoseEstimationNode(LifecycleNode):
     def _camera(self, name: str, models: Models) -> Camera:
         settings = self._settings
         pipeline = build_pipeline(settings.engine.pipeline, models, settings.pipeline)
-        return Camera(self, name, pipeline, self._worker, settings)
+        camera = Camera(self, name, pipeline, self._worker, settings)
+        camera.set_enabled(self._enabled)
+        return camera
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Takes images and answers them."""
+        self._log_here()
         self._worker.start()
         for camera in self._cameras:
             camera.activate()
@@ -145,6 +157,7 @@ class PoseEstimationNode(LifecycleNode):
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
         """As rclpy's, with a hint where a parameter cannot change while the node runs."""
+        parameter_list = declared_parameters.with_floats(parameter_list)
         result = super().set_parameters_atomically(parameter_list)
         return declared_parameters.with_restart_hint([p.name for p in parameter_list], result)
 
@@ -170,14 +183,11 @@ class PoseEstimationNode(LifecycleNode):
     def _on_set_enabled(
         self, request: SetBool.Request, response: SetBool.Response
     ) -> SetBool.Response:
+        self._enabled = bool(request.data)
         for camera in self._cameras:
-            camera.set_enabled(request.data)
-        response.success = bool(self._cameras)
-        response.message = (
-            ("enabled" if request.data else "disabled")
-            if self._cameras
-            else ("not configured: configure the node first")
-        )
+            camera.set_enabled(self._enabled)
+        response.success = True
+        response.message = "enabled" if self._enabled else "disabled"
         return response
 
     def _on_reset_tracking(

@@ -13,6 +13,8 @@ class RateLimit:
         """Whether the image that came at `now_s` may be answered; 0 images a second: no limit."""
         if target_fps <= 0:
             return True
+        # A rate that was raised holds at once, whatever was due at the old one.
+        self._next_due_s = min(self._next_due_s, now_s + 1 / target_fps)
         if now_s < self._next_due_s:
             return False
         # From the due time on, so that the rate holds on average; without a debt of the past.

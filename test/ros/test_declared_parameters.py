@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def test_every_frame_takes_a_runtime_that_does_not_vary(make_node: MakeNode) -> 
     ("given", "reasons"),
     [
         ({"reentry_time": 4000.0}, ["parameter 'reentry_time'", "(allowed: 0 to 3600 s)"]),
-        ({"reentry_time": "long"}, ["parameter 'reentry_time': expected a float"]),
+        ({"reentry_time": "long"}, ["parameter 'reentry_time': expected a number"]),
         ({"reentry_time": float("nan")}, ["parameter 'reentry_time'"]),
         ({"max_memory_mb": 1e7}, ["(allowed: 0 to 1000000 MB)"]),
         ({"pipeline": "v5"}, ["parameter 'pipeline': 'v5' is unknown: choose one of v3, v4"]),
@@ -132,3 +133,45 @@ def test_a_new_setting_needs_nothing_but_its_declaration(
     assert not node.set_parameters([Parameter("filter_strength", value=2.5)])[0].successful
     declared_parameters.read_live(node, outer)
     assert outer.inner.strength == 1.5
+
+
+def test_a_whole_number_will_do_for_one_with_decimals(make_node: MakeNode) -> None:
+    node, settings = make_node(target_fps=10, reentry_time=5), Settings()
+    declared_parameters.declare(node)
+    declared_parameters.read(node, settings)
+    assert (settings.node.target_fps, settings.pipeline.tracking.reentry_s) == (10.0, 5.0)
+    converted = declared_parameters.with_floats(
+        [Parameter("target_fps", value=12), Parameter("threads", value=2)]
+    )
+    assert [(one.type_, one.value) for one in converted] == [
+        (Parameter.Type.DOUBLE, 12.0),
+        (Parameter.Type.INTEGER, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"target_fps": "fast"}, "expected a number"),
+        ({"cameras": 3}, "expected a list of strings"),
+    ],
+)
+def test_types_are_named_in_words(make_node: MakeNode, given: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        declared_parameters.declare(make_node(**given))
+
+
+def test_an_empty_list_in_a_file_is_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "parameters.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    cameras: []\n    fallback_models: []\n")
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    node = Node("listed", context=context, cli_args=["--ros-args", "--params-file", str(file)])
+    try:
+        settings = Settings()
+        declared_parameters.declare(node)
+        declared_parameters.read(node, settings)
+        assert (settings.node.cameras, settings.engine.fallback_models) == ([], [])
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)

@@ -21,3 +21,13 @@ def test_a_pause_leaves_no_debt() -> None:
     assert limit.passes(0.0, 10.0) and not limit.passes(0.05, 10.0)
     passed = [limit.passes(100.0 + index / 100, 10.0) for index in range(30)]
     assert sum(passed) <= 4
+
+
+@pytest.mark.parametrize("before", [0.02, 0.0])
+def test_a_raised_rate_holds_at_once(before: float) -> None:
+    limit = RateLimit()
+    assert limit.passes(100.0, 0.02)
+    if before == 0.0:
+        assert limit.passes(100.1, 0.0)
+    passed = sum(limit.passes(101.0 + index / 30, 15.0) for index in range(60))
+    assert passed == pytest.approx(30, abs=2)

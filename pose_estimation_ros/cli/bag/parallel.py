@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import IO
 
 from pose_estimation_ros.cli._model_usage import worst
 from pose_estimation_ros.cli._options import engine_flags
+from pose_estimation_ros.engine.execution.cpu_features import usable_cores
 from pose_estimation_ros.errors import InputError
 
 
@@ -37,7 +37,7 @@ def outputs(bags: Sequence[Path], folder: Path) -> list[tuple[Path, Path]]:
 
 def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> int:
     """Processes the bags, `args.jobs` at a time; returns 0 only if none failed or is damaged."""
-    cores = args.threads if args.threads > 0 else len(os.sched_getaffinity(0))
+    cores = args.threads if args.threads > 0 else usable_cores()
     jobs = min(args.jobs, len(pairs))
     threads = max(1, cores // jobs)
     running: set[subprocess.Popen[str]] = set()

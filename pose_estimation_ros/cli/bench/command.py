@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.cli._options import parse_size
+from pose_estimation_ros.engine.execution.cpu_features import usable_cores
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
 from pose_estimation_ros.package_files import version
 from pose_estimation_ros.settings import RUNTIMES
@@ -134,7 +134,7 @@ def machine() -> dict[str, Any]:
         model = next((line.split(":")[1].strip() for line in lines if "model name" in line), model)
     return {
         "cpu": model,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "python": platform.python_version(),
         "system": platform.platform(),
         "package": version(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pose_estimation_ros.cli._options import (
     read_settings,
 )
 from pose_estimation_ros.engine.arrays import AnyArray
+from pose_estimation_ros.engine.execution.cpu_features import usable_cores
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
 from pose_estimation_ros.evaluation.coco_annotations import read_annotations
 from pose_estimation_ros.evaluation.coco_metrics import (
@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         "pose_model": first["pose_model"],
         "runtime": args.runtime,
         "machine": platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
     }
     about["line"] = (
         f"{about['frames']} frames of {about['width']}x{about['height']} px; detector "

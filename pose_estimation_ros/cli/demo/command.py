@@ -131,6 +131,7 @@ class _Recording:
         from rclpy.qos import QoSProfile
 
         from pose_estimation_ros.msg import PoseArray
+        from pose_estimation_ros.ros.log_folder import provide_log_folder
 
         played = scratch / "stamps.json"
         player_command = [sys.executable, "-m", "pose_estimation_ros.cli.demo.player"]
@@ -139,7 +140,7 @@ class _Recording:
         processes: list[subprocess.Popen[bytes]] = []
         recorder = None
         try:
-            rclpy.init()
+            rclpy.init(args=provide_log_folder())
             recorder = rclpy.create_node("demo_recorder", namespace=NAMESPACE)
             recorder.create_subscription(
                 PoseArray, "poses", self.messages.append, QoSProfile(depth=1000)

@@ -28,6 +28,7 @@ from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.io.demo_scene import SceneSource, forth_and_back
 from pose_estimation_ros.io.sources import FrameSource
 from pose_estimation_ros.io.video_reader import VideoSource
+from pose_estimation_ros.ros.log_folder import provide_log_folder
 
 _FRAME_ID = "demo_camera"
 _LISTENER_S = 20.0
@@ -120,7 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     stamps: list[int] = []
     player = None
     try:
-        rclpy.init(args=ros_args)
+        rclpy.init(args=[*ros_args, *provide_log_folder()])
         player = Player(source, args.encoding, args.reliable)
         waited = time.monotonic()
         while not player.listened_to():

@@ -135,12 +135,12 @@ class NetworkDetector:
             return self._detect(image, options, heads[0])
         found = [self._detect(image, options, head) for head in heads]
         best = [float(one.scores.max(initial=0.0)) for one in found]
-        order = np.argsort(best)[::-1]
-        first, second = int(order[0]), int(order[1])
-        if best[first] >= max(_SETTLED_SCORE, _SETTLED_RATIO * best[second]):
+        first = int(np.argmax(best))  # of equal ones the likeliest
+        second = max(score for place, score in enumerate(best) if place != first)
+        if best[first] >= max(_SETTLED_SCORE, _SETTLED_RATIO * second):
             _log.info("%s is read as %s", self.name, heads[first].name)
             self._heads = [heads[first]]
-        return found[first if best[first] > 0 else 0]
+        return found[first]
 
     def _detect(self, image: Image, options: DetectorOptions, head: DetectorHead) -> Detections:
         tensor, transform, height, width = self.prepare(image, head)

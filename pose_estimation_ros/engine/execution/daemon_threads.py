@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 from pose_estimation_ros.engine.execution.program_end import PROGRAM_END
@@ -36,7 +38,8 @@ class DaemonThreads:
     def submit(self, job: Callable[[], R]) -> Future[R]:
         """Puts a job in the queue; the future gives its result or raises its error."""
         future: Future[R] = Future()
-        self._jobs.put((future, job))
+        # In the context of who asks: what is logged is then said by the node that it is done for.
+        self._jobs.put((future, partial(contextvars.copy_context().run, job)))
         return future
 
     def close(self, wait_s: float = 0.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -173,7 +174,8 @@ class FallbackChain(Generic[T]):
 
         with self._lock:
             if state.loader is None:
-                state.loader = threading.Thread(target=work, name="model_loader", daemon=True)
+                run = partial(contextvars.copy_context().run, work)
+                state.loader = threading.Thread(target=run, name="model_loader", daemon=True)
                 state.loader.start()
 
     def _wait_for_loaders(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.execution.cpu_features import usable_cores
 from pose_estimation_ros.engine.execution.daemon_threads import DaemonThreads
 from pose_estimation_ros.settings import EngineConfig
 
@@ -27,7 +27,7 @@ def worker_layout(config: EngineConfig) -> tuple[int, int]:
     One person cannot be split, so V3 gives one worker all cores. Many persons can, and are done
     sooner by single-threaded workers, which do not wait for each other.
     """
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     threads = min(config.threads, cores) if config.threads > 0 else cores
     if not config.enable_threading or config.pipeline == "v3":
         workers = 1

@@ -12,6 +12,7 @@ from rclpy.node import Node
 
 from pose_estimation_ros.ros.dds.profile import own_gid, without_profile
 from pose_estimation_ros.ros.health.status_report import HARDWARE_ID
+from pose_estimation_ros.ros.log_folder import provide_log_folder
 
 _TOPIC = "/diagnostics"
 _DISCOVERY_S = 4.0  # enough to discover a publisher, if there is one
@@ -48,7 +49,7 @@ def listen() -> NodeDiagnostics:
             first_message_s = time.monotonic()
 
     context = rclpy.Context()
-    context.init()
+    context.init(args=provide_log_folder())
     node = rclpy.create_node("pose_estimation_doctor", context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)

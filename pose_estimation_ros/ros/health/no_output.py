@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, qos_check_compatible
 
 from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
@@ -61,6 +61,20 @@ def diagnose_publishers(subscription: ImageSubscription, publishers: Sequence[An
     return "; ".join(reasons)
 
 
+def _latched_advice(subscription: ImageSubscription, publishers: Sequence[Any]) -> str:
+    """What to do where a publisher keeps its last image for who comes later, and asks for it."""
+    latched = DurabilityPolicy.TRANSIENT_LOCAL
+    keeps = any(publisher.qos_profile.durability == latched for publisher in publishers)
+    if not keeps or subscription.qos.durability == latched:
+        return ""
+    topic = subscription.topic
+    return (
+        f"no image on {topic}, whose publisher keeps its last image for those who ask for it "
+        f"(transient_local): set qos_overrides.{topic}.subscription.durability to "
+        "transient_local, and reliability to reliable"
+    )
+
+
 def _policies(qos: QoSProfile) -> str:
     return f"{qos.reliability.name}/{qos.durability.name}".lower()
 
@@ -93,9 +107,12 @@ def diagnose(situation: CameraSituation) -> str:
         return "disabled: call the service set_enabled with data: true"
     if without_image_s > NO_OUTPUT_S:
         topic = situation.subscription.topic
-        return diagnose_publishers(situation.subscription, situation.publishers) or (
-            f"no image on {topic} for {without_image_s:.0f} s, though a publisher is there: its "
-            f"camera is silent, or its images get lost on the way{_profile_advice(situation)}"
+        subscription, publishers = situation.subscription, situation.publishers
+        return (
+            diagnose_publishers(subscription, publishers)
+            or _latched_advice(subscription, publishers)
+            or f"no image on {topic} for {without_image_s:.0f} s, though a publisher is there: "
+            f"its camera is silent, or its images get lost on the way{_profile_advice(situation)}"
         )
     if now_s - statistics.last_answer_s > NO_OUTPUT_S:
         if now_s - statistics.last_failure_s < NO_OUTPUT_S:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import psutil
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from pose_estimation_ros.engine.execution.cpu_features import usable_cores
 from pose_estimation_ros.engine.execution.gpu import Gpu
 from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.ros.health.memory_budget import MemoryBudget
@@ -47,7 +47,7 @@ class ProcessMonitor:
             report.raise_to(WARN, problem)
         report.add("memory (MB)", memory)
         report.add("CPU (% of one core)", self._process.cpu_percent())
-        report.add("cores", len(os.sched_getaffinity(0)))
+        report.add("cores", usable_cores())
         report.add("threads", self._process.num_threads())
         report.add("open files", self._process.num_fds())
         self._add_gpu(report)

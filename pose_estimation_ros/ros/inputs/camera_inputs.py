@@ -7,7 +7,7 @@ from typing import Any
 
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
@@ -21,6 +21,14 @@ from pose_estimation_ros.ros.health.no_output import ImageSubscription
 from pose_estimation_ros.ros.inputs.camera_info_and_depth import CameraInfoAndDepth
 from pose_estimation_ros.ros.inputs.qos import every_one, newest_only
 from pose_estimation_ros.settings import CameraTopics
+
+# Durability, too: a publisher that keeps its last image gives it only to who asks for it.
+_OVERRIDABLE = (
+    QoSPolicyKind.HISTORY,
+    QoSPolicyKind.DEPTH,
+    QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
 
 
 class CameraInputs:
@@ -63,7 +71,7 @@ class CameraInputs:
         name = self._compressed_topic() if topics.compressed else f"{self._prefix}image"
         qos = every_one() if topics.every_frame else newest_only()
         # Declares the qos_overrides parameters and writes their values into the profile.
-        overrides = QoSOverridingOptions.with_default_policies()
+        overrides = QoSOverridingOptions(policy_kinds=_OVERRIDABLE)
         subscription = self._add(kind, name, self._take_image, qos, overrides)
         self.images = ImageSubscription(
             str(subscription.topic_name), f"sensor_msgs/msg/{kind.__name__}", qos

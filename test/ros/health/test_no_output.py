@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from processes import Rig
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 from std_msgs.msg import String
@@ -200,3 +201,22 @@ def test_images_that_are_lost_on_the_way(rig: Rig, monkeypatch: pytest.MonkeyPat
         "image topics" in line and f"video_player (process {camera.pid})" in line
         for line in said.splitlines()
     ), said
+
+
+def test_a_publisher_that_keeps_its_last_image_is_told_from_a_silent_one() -> None:
+    def reason(kept: bool, asked: bool) -> str:
+        durability = {True: DurabilityPolicy.TRANSIENT_LOCAL, False: DurabilityPolicy.VOLATILE}
+        offered = QoSProfile(depth=1, durability=durability[kept])
+        wanted = QoSProfile(depth=1, durability=durability[asked])
+        kind = "sensor_msgs/msg/Image"
+        publisher = SimpleNamespace(
+            node_namespace="/", node_name="map", topic_type=kind, qos_profile=offered
+        )
+        statistics = CameraStatistics()
+        statistics.last_image_s = time.monotonic() - 60
+        subscription = ImageSubscription("/image", kind, wanted)
+        return diagnose(CameraSituation(statistics, subscription, [publisher]))
+
+    assert "qos_overrides./image.subscription.durability to transient_local" in reason(True, False)
+    assert "its camera is silent" in reason(True, True)
+    assert "its camera is silent" in reason(False, False)

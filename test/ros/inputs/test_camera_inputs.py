@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import rclpy
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy
 
 from pose_estimation_ros.ros.inputs.camera_inputs import CameraInputs
 from pose_estimation_ros.settings import CameraTopics
@@ -33,6 +34,27 @@ def test_the_topic(compressed: bool, prefix: str, remappings: list[str], topic: 
         inputs = CameraInputs(node, prefix, topics, lambda _: None, lambda _: None)
         inputs.open()
         assert inputs.topic == topic
+        inputs.close()
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+
+
+def test_durability_may_be_overridden() -> None:
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    names = {"durability": "transient_local", "reliability": "reliable"}
+    words = [
+        word
+        for name, value in names.items()
+        for word in ("-p", f"qos_overrides./image.subscription.{name}:={value}")
+    ]
+    node = LifecycleNode("inputs", context=context, cli_args=["--ros-args", *words])
+    try:
+        inputs = CameraInputs(node, "", CameraTopics(), lambda _: None, lambda _: None)
+        inputs.open()
+        assert inputs.images is not None
+        assert inputs.images.qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
         inputs.close()
     finally:
         node.destroy_node()

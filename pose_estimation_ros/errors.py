@@ -25,6 +25,10 @@ class CancelledError(PoseEstimationError):
     """The work was given up, since nobody waits for it any more."""
 
 
+class ClosedError(CancelledError):
+    """Models were used after they were closed, or in a fork of the process that loaded them."""
+
+
 _LONGEST_QUOTE = 40  # characters
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -63,7 +62,6 @@ class PoseEstimator:
         config, self.options = _read_settings(pipeline, settings)
         self._models = build_models(config)
         self._pipeline = build_pipeline(pipeline, self._models, self.options)
-        self._lock = threading.Lock()
         try:
             self._models.load()
         except BaseException:
@@ -92,15 +90,14 @@ class PoseEstimator:
         Raises:
             InputError: the image is none.
             ModelError: no detector or no pose model is usable any more.
+            ClosedError: the estimator is closed, or this is a fork of the process that made it.
         """
         frame = Frame(Image(image), stamp_s, camera)
-        with self._lock:
-            return self._pipeline.process(frame).poses
+        return self._pipeline.process(frame).poses
 
     def process(self, frame: Frame) -> PoseResult:
         """As a call, for callers that want the times of the stages or have a depth image."""
-        with self._lock:
-            return self._pipeline.process(frame)
+        return self._pipeline.process(frame)
 
     def stream(self, source: str | Path, sequence: bool = True) -> Iterator[StreamedFrame]:
         """Everyone in each image of a video file, a folder of images, a camera ("0") or a URL.
@@ -129,11 +126,10 @@ class PoseEstimator:
 
     def reset(self) -> None:
         """Forgets everyone; identities start anew."""
-        with self._lock:
-            self._pipeline.reset()
+        self._pipeline.reset()
 
     def close(self) -> None:
-        """Ends the threads of the models."""
+        """Ends the threads of the models; every later call is an error."""
         self._models.close()
 
     def __enter__(self) -> PoseEstimator:

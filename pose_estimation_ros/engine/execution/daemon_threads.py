@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar
 
+from pose_estimation_ros.engine.execution.lifetime import Lifetime
 from pose_estimation_ros.engine.execution.program_end import PROGRAM_END
 
 R = TypeVar("R")
@@ -26,6 +27,7 @@ class DaemonThreads:
     """
 
     def __init__(self, threads: int, name: str) -> None:
+        self._lifetime = Lifetime("the models")
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}_{index}", daemon=True)
@@ -36,7 +38,12 @@ class DaemonThreads:
         PROGRAM_END.add(self)
 
     def submit(self, job: Callable[[], R]) -> Future[R]:
-        """Puts a job in the queue; the future gives its result or raises its error."""
+        """Puts a job in the queue; the future gives its result or raises its error.
+
+        Raises:
+            ClosedError: nobody would take it.
+        """
+        self._lifetime.check()
         future: Future[R] = Future()
         # In the context of who asks: what is logged is then said by the node that it is done for.
         self._jobs.put((future, partial(contextvars.copy_context().run, job)))
@@ -47,6 +54,9 @@ class DaemonThreads:
 
         A job may hold the last reference to what owns the threads: then one of them comes here.
         """
+        if self._lifetime.in_another_process:
+            return
+        self._lifetime.end()
         for _ in self._threads:
             self._jobs.put(None)
         deadline = time.monotonic() + wait_s

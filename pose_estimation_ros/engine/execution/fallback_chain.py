@@ -12,6 +12,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from pose_estimation_ros.engine.execution.candidate import Candidate, CandidateState
+from pose_estimation_ros.engine.execution.lifetime import Lifetime
 from pose_estimation_ros.engine.execution.timed_call import CallTimeoutError, TimedCalls
 from pose_estimation_ros.errors import CancelledError, InputError, ModelError
 
@@ -71,6 +72,7 @@ class FallbackChain(Generic[T]):
         self._calls = TimedCalls(timeout_s)
         self._on_timeout = on_timeout
         self._lock = threading.Lock()
+        self._lifetime = Lifetime("the models")
         self._active = 0
         self._answered = False
         self._failures = 0
@@ -98,7 +100,9 @@ class FallbackChain(Generic[T]):
 
         Raises:
             ModelError: no candidate can be loaded.
+            ClosedError: the chain was closed, or this is a fork.
         """
+        self._lifetime.check()
         for state in self._states:
             model = state.model
             if model is not None and not state.failed:
@@ -111,11 +115,14 @@ class FallbackChain(Generic[T]):
         Raises:
             ModelError: every candidate failed; the message names each with its reason.
             CancelledError, InputError: passed on; neither is a failure of the candidate.
+            ClosedError: the chain was closed, or this is a fork.
         """
+        self._lifetime.check()
         return self._first_that_works(lambda model: self._calls.run(partial(use, model)))
 
     def close(self) -> None:
-        """Ends the threads that wait for calls."""
+        """Ends the threads that wait for calls; no further call is answered."""
+        self._lifetime.end()
         self._calls.close()
 
     def _first_that_works(self, use: Callable[[T], R]) -> R:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import threading
 import time
 import weakref
@@ -31,7 +32,12 @@ class ProgramEnd:
     """Knows the frames in work and the owners of threads; thread-safe."""
 
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Starts anew, in a fork: its parent's frames and threads are none of its own."""
         self._changed = threading.Condition()
+        self._inside = threading.local()
         self._frames = 0
         self._ended = False
         self._owners: weakref.WeakSet[Closable] = weakref.WeakSet()
@@ -47,15 +53,20 @@ class ProgramEnd:
         Raises:
             CancelledError: in the main thread, as where a handler of the end asks for poses.
         """
+        if getattr(self._inside, "frame", False):  # a pipeline within a pipeline
+            yield
+            return
         with self._changed:
             while self._ended:
                 if threading.current_thread() is threading.main_thread():
                     raise CancelledError("the program ends")
                 self._changed.wait()  # for ever: daemon threads go with the process
             self._frames += 1
+        self._inside.frame = True
         try:
             yield
         finally:
+            self._inside.frame = False
             with self._changed:
                 self._frames -= 1
                 self._changed.notify_all()
@@ -71,4 +82,5 @@ class ProgramEnd:
 
 
 PROGRAM_END = ProgramEnd()
+os.register_at_fork(after_in_child=PROGRAM_END.renew)
 atexit.register(PROGRAM_END.end)

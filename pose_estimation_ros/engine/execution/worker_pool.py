@@ -6,12 +6,14 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.cpu_features import usable_cores
 from pose_estimation_ros.engine.execution.daemon_threads import DaemonThreads
+from pose_estimation_ros.errors import ClosedError
 from pose_estimation_ros.settings import EngineConfig
 
 T = TypeVar("T")
@@ -92,9 +94,15 @@ class WorkerPool:
         threads = self._threads
         if threads is None or len(items) == 1:
             return [one(item) for item in items]
-        futures = [threads.submit(partial(one, item)) for item in items]
+        futures: list[Future[R]] = []
         try:
+            futures += (threads.submit(partial(one, item)) for item in items)
             return [future.result() for future in futures]
+        except ClosedError:
+            if threads is self._threads:
+                raise
+            # Another thread's call timed out meanwhile, and all were renewed.
+            return self.map(do, items, cancel)
         finally:
             for future in futures:
                 future.cancel()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import FloatArray
@@ -28,11 +30,13 @@ class CameraSession:
     A frame goes through its three methods in order: detect, estimate, finish. Not thread-safe.
 
     Attributes:
+        in_turn: held while a frame is answered, and while everyone is forgotten.
         last_boxes: (n, 4) px, around the joints of everybody in the last frame.
     """
 
     def __init__(self, models: Models, options: PipelineOptions) -> None:
         self.models, self.options = models, options
+        self.in_turn = threading.RLock()
         self.last_boxes = NO_BOXES
         self._tracker = Tracker(options.tracking)
         self._smoother = Smoother(options.smoothing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
+from pose_estimation_ros.engine.execution.program_end import PROGRAM_END
 from pose_estimation_ros.engine.pipelines.camera_session import CameraSession
 from pose_estimation_ros.engine.pipelines.loaded_models import Models
 from pose_estimation_ros.engine.pipelines.v3_single_person import V3Pipeline
@@ -12,7 +13,7 @@ from pose_estimation_ros.settings import PipelineOptions
 
 
 class HybridPipeline:
-    """One camera's hybrid. Not thread-safe: frames of a camera come one after another."""
+    """One camera's hybrid. Frames come one after another: threads wait for their turn."""
 
     name = "hybrid"
 
@@ -31,16 +32,18 @@ class HybridPipeline:
 
     def process(self, frame: Frame, cancel: CancelToken | None = None) -> PoseResult:
         """The answer of the pipeline that fits; raises what that one raises."""
-        if not self._options.follow_scene:
-            self._switch(self._options.max_persons > 1 or not self._options.latency_critical)
-        return (
-            self._process_many(frame, cancel) if self._many else self._process_one(frame, cancel)
-        )
+        self._session.models.lifetime.check()
+        with PROGRAM_END.frame_in_work(), self._session.in_turn:
+            if not self._options.follow_scene:
+                self._switch(self._options.max_persons > 1 or not self._options.latency_critical)
+            answer = self._process_many if self._many else self._process_one
+            return answer(frame, cancel)
 
     def reset(self) -> None:
         """Forgets everyone."""
-        self._v3.reset()
-        self._many_seen_at_s = None
+        with self._session.in_turn:
+            self._v3.reset()
+            self._many_seen_at_s = None
 
     def _process_one(self, frame: Frame, cancel: CancelToken | None) -> PoseResult:
         result = self._v3.process(frame, cancel)

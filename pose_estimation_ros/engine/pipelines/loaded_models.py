@@ -12,6 +12,7 @@ from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.candidate import Candidate
 from pose_estimation_ros.engine.execution.daemon_threads import DaemonThreads
 from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus, FallbackChain
+from pose_estimation_ros.engine.execution.lifetime import Lifetime
 from pose_estimation_ros.engine.execution.process_memory import return_free_memory
 from pose_estimation_ros.engine.execution.worker_pool import LAST_JOBS_S, WorkerPool
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCache
@@ -38,6 +39,8 @@ class Models:
     )
     background: DaemonThreads = field(default_factory=lambda: DaemonThreads(1, "pose_background"))
 
+    lifetime: Lifetime = field(default_factory=lambda: Lifetime("the models"))
+
     def __post_init__(self) -> None:
         # A program that just ends must not tear its thread out of a runtime, which aborts then.
         weakref.finalize(self, self.background.close, LAST_JOBS_S)
@@ -47,7 +50,9 @@ class Models:
 
         Raises:
             ModelError: a chain has no usable candidate.
+            ClosedError: they were closed, or this is a fork of the process that built them.
         """
+        self.lifetime.check()
         for chain in self.chains:
             chain.load()
         return_free_memory()
@@ -91,7 +96,10 @@ class Models:
         return cache.estimate(frame.image, boxes, self.pose, self.workers, cancel)
 
     def close(self) -> None:
-        """Ends the threads."""
+        """Ends the threads. Nothing can be estimated after it; in a fork it does nothing."""
+        if self.lifetime.in_another_process:
+            return
+        self.lifetime.end()
         self.workers.close()
         self.background.close()
         for chain in self.chains:

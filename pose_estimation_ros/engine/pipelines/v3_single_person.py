@@ -39,7 +39,7 @@ class _Check:
 
 
 class V3Pipeline:
-    """One camera's V3. Not thread-safe: frames of a camera come one after another.
+    """One camera's V3. Frames of a camera come one after another: threads wait for their turn.
 
     Attributes:
         persons_seen: how many the detector found for this frame; None where it did not run.
@@ -66,8 +66,10 @@ class V3Pipeline:
         Raises:
             ModelError: no detector or no pose model is usable.
             CancelledError: the token was cancelled.
+            ClosedError: the models were closed, or this is a fork.
         """
-        with PROGRAM_END.frame_in_work():
+        self._session.models.lifetime.check()
+        with PROGRAM_END.frame_in_work(), self._session.in_turn:
             return self._answer(frame, cancel or CancelToken())
 
     def _answer(self, frame: Frame, cancel: CancelToken) -> PoseResult:
@@ -106,9 +108,10 @@ class V3Pipeline:
 
     def reset(self) -> None:
         """Forgets the person."""
-        self._followed = self._propagator = self._check = None
-        self._missed = 0
-        self._session.reset()
+        with self._session.in_turn:
+            self._followed = self._propagator = self._check = None
+            self._missed = 0
+            self._session.reset()
 
     def _detect(self, frame: Frame, times: StageTimes) -> Detections | None:
         """Runs the detector on this frame, as there is nobody to follow."""

@@ -19,7 +19,7 @@ from pose_estimation_ros.settings import PipelineOptions
 
 
 class V4Pipeline:
-    """One camera's V4. Not thread-safe: frames of a camera come one after another."""
+    """One camera's V4. Frames of a camera come one after another: threads wait for their turn."""
 
     name = "v4"
 
@@ -39,8 +39,10 @@ class V4Pipeline:
         Raises:
             ModelError: no detector or no pose model is usable.
             CancelledError: the token was cancelled.
+            ClosedError: the models were closed, or this is a fork.
         """
-        with PROGRAM_END.frame_in_work():
+        self._session.models.lifetime.check()
+        with PROGRAM_END.frame_in_work(), self._session.in_turn:
             return self._answer(frame, cancel or CancelToken())
 
     def _answer(self, frame: Frame, cancel: CancelToken) -> PoseResult:
@@ -63,8 +65,9 @@ class V4Pipeline:
 
     def reset(self) -> None:
         """Forgets everyone."""
-        self.detect_next()
-        self._session.reset()
+        with self._session.in_turn:
+            self.detect_next()
+            self._session.reset()
 
     def _detect(self, frame: Frame, times: StageTimes) -> Detections:
         """Everyone as the detector sees them, or where their poses say they are by now."""

@@ -1,4 +1,4 @@
-"""Defers Ctrl-C to the end of the current frame."""
+"""Defers Ctrl-C, and the other usual ends of a job, to the end of the current frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 
 
 class Interruption:
-    """Context in which the first Ctrl-C or SIGTERM sets `asked`; a second one interrupts."""
+    """Context in which the first Ctrl-C or SIGTERM sets `asked`; a second one interrupts.
+
+    SIGHUP counts, too, by which a closed terminal or a lost connection ends a job, unless it is
+    ignored, as under nohup.
+    """
 
     def __init__(self) -> None:
         self.asked = False
@@ -25,7 +29,9 @@ class Interruption:
             raise KeyboardInterrupt
 
     def __enter__(self) -> Interruption:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue
             self._before[number] = signal.signal(number, self._handle)
         return self
 

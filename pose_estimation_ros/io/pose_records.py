@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -26,15 +28,24 @@ class PersonRecord(TypedDict):
     keypoints: list[list[float]]
 
 
-class _OfAFile(TypedDict, total=False):
+class MadeBy(TypedDict):
+    """What made the records: the source's name and size in bytes, and the settings given."""
+
+    source: str
+    bytes: int
+    settings: dict[str, Any]
+
+
+class _Sometimes(TypedDict, total=False):
     image: str
+    made_by: MadeBy
 
 
-class FrameRecord(_OfAFile):
+class FrameRecord(_Sometimes):
     """The poses of a frame.
 
     `time_s` counts from the source's first image; `image` is the name of the file where each image
-    has its own.
+    has its own; the first record says what made them all.
     """
 
     frame: int
@@ -91,34 +102,84 @@ def from_json(record: FrameRecord) -> PoseResult:
     )
 
 
-def read_records(path: Path) -> list[FrameRecord]:
+@dataclass(frozen=True)
+class EarlierRun:
+    """The records of an earlier run, and up to which byte its file is good."""
+
+    records: list[FrameRecord]
+    end: int
+
+
+def read_records(path: Path) -> EarlierRun:
     """Reads the records of an earlier run; a last line cut off by a crash is dropped.
+
+    Blank lines and a byte order mark, as editors leave them, are passed over.
 
     Raises:
         InputError: the file does not hold pose records.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        content = path.read_bytes()
     except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"'{path}' cannot be read: {error}") from error
+        return EarlierRun([], 0)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
     records: list[FrameRecord] = []
-    for index, line in enumerate(lines):
+    start = end = len(codecs.BOM_UTF8) if content.startswith(codecs.BOM_UTF8) else 0
+    lines = content[start:].splitlines(keepends=True)
+    filled = [place for place, line in enumerate(lines) if line.strip()]
+    for place, line in enumerate(lines):
+        start += len(line)
+        if not line.strip():
+            continue
         try:
             record = json.loads(line)
             from_json(record)
-            if record["frame"] != index:
-                raise ValueError(f"frame {record['frame']} where {index} was expected")
+            if record["frame"] != len(records):
+                raise ValueError(f"frame {record['frame']} where {len(records)} was expected")
         except Exception as error:  # a damaged line may raise anything
-            if index == len(lines) - 1:
+            if place == filled[-1]:
                 break
             raise InputError(
-                f"line {index + 1} of '{path}' is not a pose record ({error}): remove the file, "
-                "or run without --resume"
+                f"line {place + 1} of '{path}' is not a pose record ({error}): repair the file, "
+                "name another, or run without --resume"
             ) from error
         records.append(record)
-    return records
+        end = start
+    return EarlierRun(records, end)
+
+
+def check_same_run(path: Path, records: list[FrameRecord], now: MadeBy) -> str:
+    """Checks that the records of a file were made as they would be now.
+
+    Returns:
+        A note where the file does not say what made it; empty otherwise.
+
+    Raises:
+        InputError: they were made of another source, or with other settings.
+    """
+    if not records:
+        return ""
+    then = records[0].get("made_by")
+    if then is None:
+        return f"'{path}' does not say what made it: it is taken to be of '{now['source']}'"
+    differences = []
+    if then["bytes"] != now["bytes"]:
+        differences.append(
+            f"it is of '{then['source']}' ({then['bytes']} bytes), and this is of "
+            f"'{now['source']}' ({now['bytes']} bytes)"
+        )
+    names = sorted({*then["settings"], *now["settings"]})
+    for name in names:
+        before, after = (run["settings"].get(name, "the default") for run in (then, now))
+        if before != after:
+            differences.append(f"{name} was {before}, and is {after} now")
+    if differences:
+        raise InputError(
+            f"--resume: '{path}' was made otherwise: {'; '.join(differences)}; give the same, or "
+            "name another file with --json"
+        )
+    return ""
 
 
 def coco_rows(image_id: int, record: FrameRecord) -> list[dict[str, Any]]:

@@ -334,6 +334,22 @@ def test_ctrl_c_leaves_a_readable_part(frames: list, tmp_path: Path) -> None:
     assert [m.sequence for _, m in poses] == list(range(len(poses)))
 
 
+def test_what_an_earlier_run_left_is_not_deleted_unasked(recording: Path, tmp_path: Path) -> None:
+    left, file = tmp_path / "out.partial", tmp_path / "poses.mcap"
+    left.mkdir()
+    (left / "poses.mcap").write_bytes(b"sixty images")
+    file.write_bytes(b"something")
+    run = _bag(recording, tmp_path / "out", code=1)
+    assert "out.partial' holds what an earlier run left" in run.stderr
+    assert (left / "poses.mcap").read_bytes() == b"sixty images"
+    for more in ((), ("--force",)):
+        run = _bag(recording, file, *more, code=1)
+        assert "poses.mcap' is a file" in run.stderr or "exists already" in run.stderr
+        assert file.read_bytes() == b"something" and "answered" not in run.stdout
+    _bag(recording, tmp_path / "out", "--force")
+    assert not left.exists()
+
+
 def test_a_full_disk_leaves_a_readable_part(frames: list, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

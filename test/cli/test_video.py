@@ -224,24 +224,86 @@ def test_resuming_gives_what_one_run_gives(pipeline: str, clip: Path, tmp_path: 
     assert {row["image_id"] for row in json.loads(coco.read_text())} == set(range(FRAMES))
 
 
-def test_ctrl_c_can_be_resumed(frames: list, tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_job_that_is_ended_can_be_resumed(
+    end: signal.Signals, frames: list, tmp_path: Path
+) -> None:
     clip, poses, out = tmp_path / "long.mp4", tmp_path / "p.jsonl", tmp_path / "o.mp4"
+    coco = tmp_path / "c.json"
     with VideoWriter(clip, 30.0, 480, 270) as writer:
         for pixels in frames * 40:
             writer.write(pixels)
     command = [sys.executable, "-m", "pose_estimation_ros.cli.main", "video", str(clip)]
-    command += ["--json", str(poses), "--out", str(out), "--threads", "1"]
+    command += ["--json", str(poses), "--out", str(out), "--threads", "1", "--coco", str(coco)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and (not poses.exists() or poses.stat().st_size < 9000):
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(end)
     said, complaints = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in complaints
     assert "--resume" in said
     done = len(_lines(poses))
     assert 0 < done < 40 * FRAMES
     assert VideoSource(str(out)).length == done
+    assert {row["image_id"] for row in json.loads(coco.read_text())} <= set(range(done))
+    assert not list(tmp_path.glob(".*")), "nothing unfinished is left"
+
+
+def test_records_made_otherwise_are_not_continued(
+    clip: Path, frames: list, tmp_path: Path
+) -> None:
+    poses, other = tmp_path / "p.jsonl", tmp_path / "other.mp4"
+    with VideoWriter(other, 30.0, 480, 270) as writer:
+        for pixels in frames[:4]:
+            writer.write(pixels)
+    _video(clip, "--json", poses, "--frames", 4)
+    before = poses.read_bytes()
+    for arguments, words in (
+        ((other,), ["it is of 'scene.mp4'", "this is of 'other.mp4'"]),
+        ((clip, "--pipeline", "v3"), ["pipeline was the default, and is v3 now"]),
+        ((clip, "--confidence-threshold", 0.4), ["confidence_threshold was the default, and is"]),
+    ):
+        run = _video(*arguments, "--json", poses, "--resume", code=1)
+        assert all(word in run.stderr for word in (*words, "p.jsonl")), run.stderr
+        assert poses.read_bytes() == before, "nothing is lost"
+    moved = tmp_path / "moved.mp4"
+    moved.write_bytes(clip.read_bytes())
+    _video(moved, "--json", poses, "--resume", "--threads", 1, "--frames", 6)
+    assert len(_lines(poses)) == 6 and poses.read_bytes().startswith(before)
+
+
+def test_what_editors_leave_is_passed_over(clip: Path, tmp_path: Path) -> None:
+    poses, whole = tmp_path / "p.jsonl", tmp_path / "whole.jsonl"
+    _video(clip, "--json", whole, "--frames", 5)
+    lines = whole.read_text().splitlines()
+    for text in (
+        "\ufeff" + "\n".join(lines[:3]) + "\n\n\n",
+        "\r\n".join(lines[:3]) + "\r\n",
+        "\n".join(lines[:3]),  # without the last end of line
+        "\n\n".join(lines[:3]) + "\n \n",
+    ):
+        poses.write_bytes(text.encode())
+        run = _video(clip, "--json", poses, "--resume", "--frames", 5)
+        assert "3 of them answered before" in run.stdout
+        rows = [
+            json.loads(line) for line in poses.read_text("utf-8-sig").split("\n") if line.strip()
+        ]
+        assert [row["frame"] for row in rows] == list(range(5))
+
+
+def test_records_may_go_to_standard_output(folder: Path, tmp_path: Path) -> None:
+    run = _video(folder, "--json", "-")
+    rows = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [row["image"] for row in rows] == ["1.png", "2.png", "10.png"]
+    assert "3 frames" in run.stderr and not Path("-").exists()
+
+
+def test_older_results_stay_until_there_are_new_ones(clip: Path, tmp_path: Path) -> None:
+    coco = tmp_path / "c.json"
+    coco.write_text("older results")
+    _video(clip, "--coco", coco, "--out", tmp_path / "x.txt", code=1)
+    assert coco.read_text() == "older results"
 
 
 def test_bad_input_is_named_in_one_line(clip: Path, folder: Path, tmp_path: Path) -> None:

@@ -22,12 +22,12 @@ from pose_estimation_ros.cli._options import (
     read_settings,
 )
 from pose_estimation_ros.cli.video.job import VideoJob
-from pose_estimation_ros.cli.video.outputs import picture_name, writes_pictures
+from pose_estimation_ros.cli.video.outputs import STANDARD_OUTPUT, picture_name, writes_pictures
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.io.image_files import ImagesSource
 from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.output_check import check_outputs
-from pose_estimation_ros.io.pose_records import read_records
+from pose_estimation_ros.io.pose_records import EarlierRun, read_records
 from pose_estimation_ros.io.sources import TimedSource, open_frames
 
 
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json",
         type=Path,
         metavar="POSES.jsonl",
-        help="write the poses, one JSON object per frame",
+        help="write the poses, one JSON object per frame; -: to standard output",
     )
     parser.add_argument(
         "--coco", type=Path, metavar="RESULTS.json", help="write the poses as COCO results"
@@ -67,14 +67,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.resume and not args.json:
+    if args.resume and args.json in (None, STANDARD_OUTPUT):
         raise ConfigError("--resume continues the file of --json: add --json")
     check_count("frames", args.frames)
     source = open_frames(args.source)
     if args.resume and isinstance(source, CameraSource):
         raise ConfigError("--resume: a camera cannot be resumed")
     _check_outputs(args, source)
-    records = read_records(args.json) if args.resume else []
+    earlier = read_records(args.json) if args.resume else EarlierRun([], 0)
     strict = is_strict(args, read_settings(args).engine)
     models, pipeline = build_engine(args)
     usage = ModelUsage(models)
@@ -82,12 +82,14 @@ def run(args: argparse.Namespace) -> int:
         stack.callback(models.close)
         if strict and (complaint := load_complaint(models)):
             return _wrong_model(complaint)
-        job = VideoJob(args, source, pipeline, records, usage)
+        job = VideoJob(args, source, pipeline, earlier, usage)
         complete = job.run(stack)
-    print(job.summary())
+    # Where the records go to standard output, nothing else does.
+    said = sys.stderr if args.json == STANDARD_OUTPUT else sys.stdout
+    print(job.summary(), file=said)
     for line in job.limits():
         print(f"note: {line}", file=sys.stderr)
-    print(usage.summary())
+    print(usage.summary(), file=said)
     if not complete:
         if args.json and not isinstance(source, ImagesSource):
             print(f"continue with --resume: {job.done} frames are in {args.json}")
@@ -107,7 +109,7 @@ def _check_outputs(args: argparse.Namespace, source: TimedSource) -> None:
     inputs = model_files(read_settings(args))
     outputs: dict[str, Path | None] = {
         "--out": args.out,
-        "--json": args.json,
+        "--json": None if args.json == STANDARD_OUTPUT else args.json,
         "--coco": args.coco,
     }
     if not isinstance(source, CameraSource):

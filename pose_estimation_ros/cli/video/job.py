@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 import time
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.cli._interrupt import Interruption
 from pose_estimation_ros.cli._limits import LimitNotes
 from pose_estimation_ros.cli._model_usage import ModelUsage
-from pose_estimation_ros.cli._options import read_settings
+from pose_estimation_ros.cli._options import given_settings, read_settings
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.cli.video.outputs import (
     coco_output,
@@ -27,15 +29,19 @@ from pose_estimation_ros.engine.types import Frame, Image, PoseResult
 from pose_estimation_ros.io.image_files import ImagesSource
 from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.pose_records import (
-    FrameRecord,
+    EarlierRun,
     Identities,
+    MadeBy,
     as_json,
+    check_same_run,
     coco_rows,
     from_json,
 )
 from pose_estimation_ros.io.prefetch import prefetched
+from pose_estimation_ros.io.sources import TimedSource
 from pose_estimation_ros.io.timed_image import TimedImage
 
+_NO_DIFFERENCE = ("threads", "num_workers", "enable_threading", "call_timeout")
 _WARM_UP = 30  # frames processed again on resume, to match track ids
 
 
@@ -51,10 +57,18 @@ class VideoJob:
         args: argparse.Namespace,
         source: Any,
         pipeline: Pipeline,
-        records: list[FrameRecord],
+        earlier: EarlierRun,
         usage: ModelUsage,
     ) -> None:
-        """Starts after the `records` of an earlier run, which are not estimated again."""
+        """Starts after the records of an earlier run, which are not estimated again.
+
+        Raises:
+            InputError: these were made of another source, or with other settings.
+        """
+        records, self._keep = earlier.records, earlier.end
+        self._made_by = made_by(args, source)
+        if note := check_same_run(args.json, records, self._made_by):
+            print(f"note: {note}", file=sys.stderr)
         self._args, self._source, self._pipeline = args, source, pipeline
         self._records, self._usage = records, usage
         self._identities = Identities(records) if records else None
@@ -78,7 +92,7 @@ class VideoJob:
         """
         args = self._args
         show = picture_output(args.out, self._source, stack) if args.out else None
-        write = line_output(args.json, self._records, stack) if args.json else None
+        write = line_output(args.json, self._keep, stack) if args.json else None
         progress = Progress("frames", self._total())
         frames = stack.enter_context(contextlib.closing(self._frames()))
         with Interruption() as interruption, coco_output(args.coco, self._coco):
@@ -86,6 +100,8 @@ class VideoJob:
                 pixels = image.pixels
                 result = self._answer(index, image)
                 record = as_json(index, result, image.time_s, image.name)
+                if index == 0:
+                    record["made_by"] = self._made_by
                 if write and index >= len(self._records):
                     write(record)
                 if args.coco:
@@ -153,3 +169,15 @@ class VideoJob:
         if index >= len(self._records):
             text += f"  {self._latencies_ms[-1]:.1f} ms"
         draw_label(pixels, text, (4, 24))
+
+
+def made_by(args: argparse.Namespace, source: TimedSource) -> MadeBy:
+    """What the records of this run are made of; the number of threads makes no difference."""
+    files = source.files if isinstance(source, ImagesSource) else [Path(source.name)]
+    settings = {
+        name: value for name, value in given_settings(args).items() if name not in _NO_DIFFERENCE
+    }
+    if args.sequence:
+        settings["sequence"] = True
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    return {"source": Path(source.name).name, "bytes": size, "settings": settings}

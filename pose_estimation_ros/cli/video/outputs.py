@@ -6,17 +6,21 @@ import contextlib
 import errno
 import json
 import re
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.errors import ConfigError, InputError
+from pose_estimation_ros.errors import ConfigError, InputError, ModelError
+from pose_estimation_ros.io.atomic_file import atomic_write
 from pose_estimation_ros.io.image_files import ImagesSource, write_picture
 from pose_estimation_ros.io.pose_records import FrameRecord
 from pose_estimation_ros.io.sources import TimedSource
 from pose_estimation_ros.io.timed_image import TimedImage
 from pose_estimation_ros.io.video_writer import VideoWriter
 
+STANDARD_OUTPUT = Path("-")
 # Called with a drawn image.
 WritePicture = Callable[[TimedImage], None]
 WriteLine = Callable[[FrameRecord], None]
@@ -52,18 +56,23 @@ def picture_name(file: Path) -> str:
     return f"{file.stem}.png"
 
 
-def line_output(path: Path, already: list[FrameRecord], stack: contextlib.ExitStack) -> WriteLine:
-    """Appends one JSON object per frame to a file; closed by the stack.
+def line_output(path: Path, keep: int, stack: contextlib.ExitStack) -> WriteLine:
+    """Appends one JSON object per frame to a file, or to standard output ("-").
 
-    Each line is flushed to disk, so that an interrupted run can be resumed.
+    The first `keep` bytes of the file stay. It is closed by the stack. Each line is flushed to
+    disk, so that an interrupted run can be resumed.
 
     Raises:
         InputError: the file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = stack.enter_context(_closed_quietly(path))
-        file.write("".join(json.dumps(record) + "\n" for record in already))
+        if path == STANDARD_OUTPUT:
+            file: Any = sys.stdout
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if keep:
+                _cut_off(path, keep)
+            file = stack.enter_context(_closed_quietly(path, "a" if keep else "w"))
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -92,7 +101,9 @@ def image_ids(names: Sequence[str]) -> dict[str, int]:
 
 @contextlib.contextmanager
 def coco_output(path: Path | None, rows: list[dict[str, Any]]) -> Iterator[None]:
-    """Writes the rows as COCO results when the block ends, also after an error.
+    """Writes the rows as COCO results when the block ends, also after an error or Ctrl-C.
+
+    They are written whole or not at all, and replace an older file only then.
 
     Raises:
         InputError: the file cannot be written; checked at the start.
@@ -100,20 +111,29 @@ def coco_output(path: Path | None, rows: list[dict[str, Any]]) -> Iterator[None]
     if path is None:
         yield
         return
-    _save(path, [])
+    _check_writable(path)
     try:
         yield
-    except InputError:
-        with contextlib.suppress(InputError):
+    except (InputError, KeyboardInterrupt):
+        with contextlib.suppress(InputError, ModelError):
             _save(path, rows)
         raise
     _save(path, rows)
 
 
+def _cut_off(path: Path, keep: int) -> None:
+    """Cuts a file off after so many bytes, and ends its last line."""
+    with path.open("rb+") as file:
+        file.truncate(keep)
+        file.seek(keep - 1)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+
+
 @contextlib.contextmanager
-def _closed_quietly(path: Path) -> Iterator[Any]:
+def _closed_quietly(path: Path, mode: str) -> Iterator[Any]:
     """Opens a file for writing; a full disk is reported on write, not again on close."""
-    file = path.open("w", encoding="utf-8")
+    file = path.open(mode, encoding="utf-8")
     try:
         yield file
     finally:
@@ -121,10 +141,28 @@ def _closed_quietly(path: Path) -> Iterator[Any]:
             file.close()
 
 
-def _save(path: Path, rows: list[dict[str, Any]]) -> None:
+def _check_writable(path: Path) -> None:
+    """Raises InputError where results could not be written at the end."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(rows), encoding="utf-8")
+        if path.exists() and not path.is_file():  # a device or pipe
+            with path.open("w", encoding="utf-8") as file:
+                file.write("[]")
+        else:
+            with tempfile.TemporaryFile(dir=path.parent) as file:
+                file.write(b"[]")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _save(path: Path, rows: list[dict[str, Any]]) -> None:
+    text = json.dumps(rows)
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise _unwritable(path, error) from error
 

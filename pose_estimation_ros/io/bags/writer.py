@@ -50,8 +50,8 @@ class BagWriter:
         """Creates the bag.
 
         Raises:
-            InputError: rosbags is not installed, the folder is there already (unless `replace`),
-                or it cannot be made.
+            InputError: rosbags is not installed, the folder, or what an earlier run left of it, is
+                there already (unless `replace`), or it cannot be made.
         """
         try:
             from rosbags.rosbag2 import StoragePlugin, Writer
@@ -60,7 +60,13 @@ class BagWriter:
         if folder.exists() and not replace:
             raise InputError(f"'{folder}' exists already: remove it, or use --force")
         self.folder = folder
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"'{folder}' is a file, and a bag is a folder: name another")
         self.partial = folder.with_name(folder.name + PARTIAL)
+        if self.partial.exists() and not replace:
+            raise InputError(
+                f"'{self.partial}' holds what an earlier run left: move it away, or use --force"
+            )
         # The file is named after the folder it is written in: the same name for every bag, so
         # that the same poses are the same bytes.
         self._work = self.partial / NAME

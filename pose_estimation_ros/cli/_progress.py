@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
@@ -31,8 +32,15 @@ class Progress:
             line += f", {rate:.1f}/s"
         end = "" if self._terminal else "\n"
         start = "\r\033[K" if self._terminal else ""
-        print(f"{start}{line}{', ' + note if note else ''}", end=end, file=sys.stderr, flush=True)
+        self._print(f"{start}{line}{', ' + note if note else ''}{end}")
 
     def close(self) -> None:
         if self._terminal:
-            print(file=sys.stderr)
+            self._print("\n")
+
+    @staticmethod
+    def _print(text: str) -> None:
+        with contextlib.suppress(
+            OSError
+        ):  # a terminal or a reader that has gone is no reason to stop
+            print(text, end="", file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
+from pose_estimation_ros.cli._interrupt import any_end_is_ctrl_c
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.package_files import version
 
@@ -62,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        code = int(args.run(args))
+        with any_end_is_ctrl_c():
+            code = int(args.run(args))
         sys.stdout.flush()  # report a full disk here rather than at interpreter exit
         return code
     except PoseEstimationError as error:

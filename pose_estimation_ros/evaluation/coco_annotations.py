@@ -35,19 +35,6 @@ def read_json(path: Path, kind: type) -> Any:
     return content
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file, and its folder if needed.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write '{path}': {error.strerror}") from error
-
-
 def read_annotations(path: Path) -> tuple[dict[str, Any], dict[int, str], list[Person]]:
     """Reads a COCO keypoint file.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from pose_estimation_ros.errors import ModelError
+from pose_estimation_ros.errors import InputError, ModelError
 
 PART = ".part"
 
@@ -80,3 +80,50 @@ def explain_os_errors(path: Path) -> Iterator[None]:
         else:
             text = f"{error.strerror or error}: check the folder {folder}"
         raise ModelError(f"cannot write {path.name}: {text}") from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file, and its folder if needed: all of it, or what it held before stays.
+
+    Devices and pipes, and files in folders where no other one can be made, are written directly.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    path = path.resolve()  # a link stays one
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not _replaceable(path):
+            path.write_text(text, encoding="utf-8")
+            return
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except ModelError as error:
+        raise InputError(str(error)) from error
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        raise InputError(
+            f"cannot write '{path}': {'the disk is full' if full else error.strerror}"
+        ) from error
+
+
+def check_writable(path: Path) -> None:
+    """Raises InputError where a file will not be writable; it is neither made nor changed."""
+    path = path.resolve()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not _replaceable(path):
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n" if not path.is_file() else "")
+        elif path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        raise InputError(
+            f"cannot write '{path}': {'the disk is full' if full else error.strerror}"
+        ) from error
+
+
+def _replaceable(path: Path) -> bool:
+    there = path.exists()
+    return (not there or path.is_file()) and os.access(path.parent, os.W_OK)

@@ -316,7 +316,10 @@ def _await_reading(pids: list[int], bag: Path) -> None:
         time.sleep(0.02)
 
 
-def test_ctrl_c_leaves_a_readable_part(frames: list, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_leaves_a_readable_part(
+    number: signal.Signals, frames: list, tmp_path: Path
+) -> None:
     bag = write_bag(tmp_path / "in", {"/image": IMAGE}, frames * 50)
     command = [*COMMAND, str(bag), str(tmp_path / "out"), "--threads", "1"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -325,13 +328,21 @@ def test_ctrl_c_leaves_a_readable_part(frames: list, tmp_path: Path) -> None:
     while not partial.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     _await_reading([process.pid], bag)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in said, said
     assert "out.partial" in said and not (tmp_path / "out").exists()
     poses = read_poses(tmp_path / "out.partial")["/poses"]
     assert 0 < len(poses) < 50 * FRAMES
     assert [m.sequence for _, m in poses] == list(range(len(poses)))
+
+
+def test_a_bag_in_which_nothing_is_leaves_nothing(tmp_path: Path) -> None:
+    from pose_estimation_ros.io.bags.writer import BagWriter
+
+    with pytest.raises(KeyboardInterrupt), BagWriter(tmp_path / "out"):
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_an_earlier_run_left_is_not_deleted_unasked(recording: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from calls import call
 
-from pose_estimation_ros.cli.video.outputs import image_ids
+from pose_estimation_ros.cli.video.outputs import coco_output, image_ids
 from pose_estimation_ros.io.pose_records import from_json
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.io.video_reader import VideoSource
@@ -248,6 +248,46 @@ def test_a_job_that_is_ended_can_be_resumed(
     assert VideoSource(str(out)).length == done
     assert {row["image_id"] for row in json.loads(coco.read_text())} <= set(range(done))
     assert not list(tmp_path.glob(".*")), "nothing unfinished is left"
+
+
+SIGNALS = """
+import contextlib, signal
+from pose_estimation_ros.cli._interrupt import Interruption
+
+with Interruption() as interruption, contextlib.ExitStack() as outputs:
+    outputs.callback(print, "written")
+    outputs.callback(lambda: [signal.raise_signal(signal.SIGINT) for _ in range(3)])
+    outputs.callback(interruption.finish)
+try:
+    with Interruption() as interruption:
+        signal.raise_signal(signal.SIGHUP)
+        print("asked:", interruption.asked)
+        signal.raise_signal(signal.SIGTERM)
+except KeyboardInterrupt:
+    print("the second one interrupts")
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+with Interruption() as interruption:
+    signal.raise_signal(signal.SIGHUP)
+    print("under nohup:", interruption.asked)
+"""
+
+
+def test_nothing_interrupts_what_is_written_at_the_end() -> None:
+    # In a process of its own: libraries that are loaded here handle signals, too.
+    run = subprocess.run([sys.executable, "-c", SIGNALS], capture_output=True, text=True)
+    expected = ["written", "asked: True", "the second one interrupts", "under nohup: False"]
+    assert run.stdout.splitlines() == expected, run.stderr
+
+
+def test_results_are_kept_also_after_a_second_ctrl_c(tmp_path: Path) -> None:
+    coco, rows = tmp_path / "c.json", []
+    coco.write_text("older results")
+    with pytest.raises(KeyboardInterrupt), coco_output(coco, rows):
+        assert coco.read_text() == "older results"
+        rows.append({"image_id": 1})
+        raise KeyboardInterrupt
+    assert json.loads(coco.read_text()) == [{"image_id": 1}]
+    assert [path.name for path in tmp_path.iterdir()] == ["c.json"]
 
 
 def test_records_made_otherwise_are_not_continued(

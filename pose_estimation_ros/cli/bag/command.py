@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from pose_estimation_ros.cli._interrupt import Interruption
 from pose_estimation_ros.cli._model_usage import (
     OTHER_MODEL,
     ModelUsage,
@@ -96,11 +97,14 @@ def _one(
         models.load()
         if strict and (complaint := load_complaint(models)):
             return _wrong_model(bag, complaint)
-        with BagWriter(out, args.storage, args.force) as writer:
+        with Interruption() as interruption, contextlib.ExitStack() as stack:
+            writer = stack.enter_context(BagWriter(out, args.storage, args.force))
+            stack.callback(interruption.finish)
             try:
-                job.run(writer)
+                job.run(writer, interruption)
             except KeyboardInterrupt:
-                print(f"{job.summary()}, so far, in {writer.partial}", file=sys.stderr)
+                so_far = f", so far, in {writer.partial}" if job.answered else ""
+                print(f"{job.summary()}{so_far}", file=sys.stderr)
                 raise
             except InputError as error:
                 so_far = f" (what was written is in {writer.partial})" if job.answered else ""

@@ -105,7 +105,7 @@ class BagJob:
                 f"bag '{self._reader.path}' has no images; its topics: {topics or 'none'}"
             )
 
-    def run(self, writer: BagWriter) -> None:
+    def run(self, writer: BagWriter, interruption: Interruption) -> None:
         """Processes every image, in order.
 
         Raises:
@@ -118,7 +118,7 @@ class BagJob:
         progress = Progress("images", total or None)
         done = 0
         ahead = contextlib.closing(prefetched(self._reader.messages(self._wants)))
-        with Interruption() as interruption, ahead as messages:
+        with ahead as messages:
             for message in messages:
                 if message.kind == CAMERA_INFO:
                     self._take_camera(message)

@@ -14,7 +14,8 @@ from typing import Any
 
 from pose_estimation_ros.cli._options import parse_size
 from pose_estimation_ros.engine.execution.cpu_features import usable_cores
-from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
+from pose_estimation_ros.errors import ConfigError, PoseEstimationError
+from pose_estimation_ros.io.atomic_file import write_whole
 from pose_estimation_ros.package_files import version
 from pose_estimation_ros.settings import RUNTIMES
 
@@ -83,11 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
         report["against"] = list(against_mediapipe(args.size, runtimes[0], 2 * args.seconds, node))
     if args.json:
-        try:
-            args.json.parent.mkdir(parents=True, exist_ok=True)
-            args.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"cannot write '{args.json}': {error.strerror}") from error
+        write_whole(args.json, json.dumps(report, indent=1))
     if args.picture:
         from pose_estimation_ros.cli.bench.plot import draw
 

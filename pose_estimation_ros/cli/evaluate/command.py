@@ -22,11 +22,11 @@ from pose_estimation_ros.evaluation.coco_annotations import (
     image_sizes,
     read_annotations,
     read_json,
-    write_text,
 )
 from pose_estimation_ros.evaluation.mpjpe import evaluate_3d, has_3d, table_3d
 from pose_estimation_ros.evaluation.report.case_pictures import draw_cases
 from pose_estimation_ros.evaluation.report.tables import table
+from pose_estimation_ros.io.atomic_file import write_whole
 from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.model_zoo import build_models
 
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
         print("no COCO AP: pip install pycocotools", file=sys.stderr)
     # Written last, so that an unwritable file does not lose the figures.
     if args.save_results:
-        write_text(args.save_results, json.dumps(evaluation.results))
+        write_whole(args.save_results, json.dumps(evaluation.results))
     if args.pictures:
         draw_cases(args.pictures, evaluation.cases, evaluation.image)
     return 0

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         if strict and (complaint := load_complaint(models)):
             return _wrong_model(complaint)
         job = VideoJob(args, source, pipeline, earlier, usage)
-        complete = job.run(stack)
+        complete = job.run()
     # Where the records go to standard output, nothing else does.
     said = sys.stderr if args.json == STANDARD_OUTPUT else sys.stdout
     print(job.summary(), file=said)

@@ -84,18 +84,20 @@ class VideoJob:
         self._persons = 0
         self.done = 0
 
-    def run(self, stack: contextlib.ExitStack) -> bool:
+    def run(self) -> bool:
         """Processes the source; returns False after Ctrl-C, except for a camera.
 
         Raises:
             InputError: something cannot be read or written.
         """
         args = self._args
-        show = picture_output(args.out, self._source, stack) if args.out else None
-        write = line_output(args.json, self._keep, stack) if args.json else None
         progress = Progress("frames", self._total())
-        frames = stack.enter_context(contextlib.closing(self._frames()))
-        with Interruption() as interruption, coco_output(args.coco, self._coco):
+        with Interruption() as interruption, contextlib.ExitStack() as stack:
+            show = picture_output(args.out, self._source, stack) if args.out else None
+            write = line_output(args.json, self._keep, stack) if args.json else None
+            frames = stack.enter_context(contextlib.closing(self._frames()))
+            stack.enter_context(coco_output(args.coco, self._coco))
+            stack.callback(interruption.finish)  # the first thing at the end
             for index, image in enumerate(frames):
                 pixels = image.pixels
                 result = self._answer(index, image)

@@ -7,13 +7,12 @@ import errno
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.errors import ConfigError, InputError, ModelError
-from pose_estimation_ros.io.atomic_file import atomic_write
+from pose_estimation_ros.errors import ConfigError, InputError
+from pose_estimation_ros.io.atomic_file import check_writable, write_whole
 from pose_estimation_ros.io.image_files import ImagesSource, write_picture
 from pose_estimation_ros.io.pose_records import FrameRecord
 from pose_estimation_ros.io.sources import TimedSource
@@ -111,14 +110,14 @@ def coco_output(path: Path | None, rows: list[dict[str, Any]]) -> Iterator[None]
     if path is None:
         yield
         return
-    _check_writable(path)
+    check_writable(path)
     try:
         yield
-    except (InputError, KeyboardInterrupt):
-        with contextlib.suppress(InputError, ModelError):
-            _save(path, rows)
+    except BaseException:
+        with contextlib.suppress(InputError):
+            write_whole(path, json.dumps(rows))
         raise
-    _save(path, rows)
+    write_whole(path, json.dumps(rows))
 
 
 def _cut_off(path: Path, keep: int) -> None:
@@ -139,32 +138,6 @@ def _closed_quietly(path: Path, mode: str) -> Iterator[Any]:
     finally:
         with contextlib.suppress(OSError):
             file.close()
-
-
-def _check_writable(path: Path) -> None:
-    """Raises InputError where results could not be written at the end."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file():  # a device or pipe
-            with path.open("w", encoding="utf-8") as file:
-                file.write("[]")
-        else:
-            with tempfile.TemporaryFile(dir=path.parent) as file:
-                file.write(b"[]")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _save(path: Path, rows: list[dict[str, Any]]) -> None:
-    text = json.dumps(rows)
-    try:
-        if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")
-            return
-        with atomic_write(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(path, error) from error
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:

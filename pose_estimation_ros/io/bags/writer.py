@@ -74,6 +74,7 @@ class BagWriter:
         self._connections: dict[str, Any] = {}
         self._storage = storage
         self._end: int | None = None
+        self._written = 0
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(self.partial, ignore_errors=True)
@@ -99,6 +100,7 @@ class BagWriter:
                 )
             self._writer.write(self._connections[topic], stamp_ns, data)
             self._remember_end()
+            self._written += 1
         except OSError as error:
             raise self._explained(error) from error
 
@@ -129,6 +131,9 @@ class BagWriter:
             # The original error matters more than one from closing.
             with contextlib.suppress(Exception):
                 self._close()
+            if not self._written:
+                shutil.rmtree(self.partial, ignore_errors=True)
+                return
             with contextlib.suppress(OSError):
                 for file in self._work.iterdir():
                     file.replace(self.partial / file.name)

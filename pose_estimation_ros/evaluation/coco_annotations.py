@@ -108,8 +108,9 @@ def _annotations(listing: dict[str, Any], names: dict[int, str]) -> list[dict[st
         label = f"annotation {row.get('id', f'number {place}')}"
         if person is not None and row.get("category_id", person) != person:
             continue
-        if row.get("image_id") not in names:
-            raise ValueError(f"{label} names the unknown image {row.get('image_id')}")
+        image_id = row.get("image_id")
+        if not isinstance(image_id, int | str) or image_id not in names:
+            raise ValueError(f"{label} names the unknown image {image_id}")
         box = _numbers(row.get("bbox"), 4, f"{label}: bbox")
         # Somebody of whom no joint is annotated may have none.
         given = row["keypoints"] if "keypoints" in row else [0] * _NUMBERS

@@ -16,6 +16,7 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.types import LARGEST_SIDE
 from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.messages.compressed_image_header import image_size
 from pose_estimation_ros.io.timed_image import TimedImage
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
@@ -23,6 +24,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".p
 REFUSED_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".nef", ".arw", ".gif")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 _WEBP_ANIMATED = 0x02
+_PNG = b"\x89PNG"
 _MOST_PAGES = 100
 
 
@@ -112,6 +114,9 @@ def read_picture(path: Path) -> ByteArray:
     if not data:
         raise InputError(f"image '{name}' is empty (0 bytes): remove it, or copy it again")
     _check_kind(data, name, path.suffix.lower())
+    if data.startswith(_PNG) and image_size(data) is None:
+        # OpenCV would make room for whatever length a chunk claims.
+        raise InputError(f"image '{name}' cannot be read: it is damaged or cut off")
     try:
         # From memory, since OpenCV opens names of UTF-8 alone.
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -174,7 +179,7 @@ def _check_kind(data: bytes, name: str, suffix: str) -> None:
 
 def _pictures_in(data: bytes) -> int:
     """How many pictures a file holds, 2 standing for any larger number."""
-    if data.startswith(b"\x89PNG"):  # an animation says so before the pixels
+    if data.startswith(_PNG):  # an animation says so before the pixels
         return 2 if b"acTL" in data[: max(0, data.find(b"IDAT"))] else 1
     if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and len(data) > 20:
         return 2 if data[20] & _WEBP_ANIMATED else 1

@@ -107,8 +107,9 @@ def _open_with_av(path: str) -> tuple[Any, Any]:
 
     try:
         # A playlist must not lead to other machines.
-        container = av.open(path, options={"protocol_whitelist": "file"})
-    except (av.FFmpegError, OSError) as error:
+        options = {"protocol_whitelist": "file"}
+        container = av.open(path, options=options, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
         raise _unreadable(path, _text_of(error)) from error
     for stream in container.streams.video:
         # The cover of a piece of music is a stream, too.

@@ -16,51 +16,10 @@ from pose_estimation_ros.io.video_reader import VideoSource
 from pose_estimation_ros.io.video_writer import VideoWriter
 
 av = pytest.importorskip("av", reason="PyAV makes these videos")
+from videos import HEIGHT, WIDTH, picture, write_video  # noqa: E402
 
-WIDTH, HEIGHT = 96, 64
 EVEN = [index / 10 for index in range(20)]
 UNEVEN = [0, 0.1, 0.2, 1.2, 2.2, 2.3, 2.4, 2.5]
-
-
-def _picture(index: int) -> np.ndarray:
-    """Dark, with a bright quarter at the top left, and noise, so that packets have a size."""
-    pixels = np.random.default_rng(index).integers(0, 40, (HEIGHT, WIDTH, 3), np.uint8)
-    pixels[: HEIGHT // 2, : WIDTH // 2] += 200
-    return pixels
-
-
-def _write(
-    path: Path,
-    times: list[float],
-    codec: str = "mpeg4",
-    sound_s: float = 0.0,
-    start_s: float = 0.0,
-    ratio: Fraction | None = None,
-) -> Path:
-    """A video with frames at these times, and sound of a length."""
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream(codec, rate=10)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        if codec == "gif":
-            stream.pix_fmt = "rgb8"
-        stream.codec_context.time_base = Fraction(1, 100)
-        if ratio is not None:
-            stream.codec_context.sample_aspect_ratio = ratio
-        sound = file.add_stream("mp2", rate=32_000, layout="mono") if sound_s else None
-        for index, time_s in enumerate(times):
-            frame = av.VideoFrame.from_ndarray(_picture(index), format="bgr24")
-            frame.time_base, frame.pts = Fraction(1, 100), round(100 * (time_s + start_s))
-            file.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
-        file.mux(stream.encode())
-        if sound is not None:
-            silence = np.zeros((1, 1152), np.int16)
-            for index in range(round(sound_s * 32_000 / 1152)):
-                samples = av.AudioFrame.from_ndarray(silence, format="s16", layout="mono")
-                samples.sample_rate, samples.pts = 32_000, 1152 * index
-                samples.time_base = Fraction(1, 32_000)
-                file.mux(sound.encode(samples))
-            file.mux(sound.encode())
-    return path
 
 
 def _times(path: Path) -> list[float]:
@@ -89,14 +48,14 @@ def test_frames_come_at_the_times_of_the_file(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path = _write(tmp_path / name, times, **more)
+    path = write_video(tmp_path / name, times, **more)
     if not with_av:
         monkeypatch.setitem(sys.modules, "av", None)
     assert _times(path) == pytest.approx(times, abs=0.011)
 
 
 def test_the_rate_is_that_of_the_frames(tmp_path: Path) -> None:
-    assert VideoSource(str(_write(tmp_path / "even.mp4", EVEN))).fps == pytest.approx(10)
+    assert VideoSource(str(write_video(tmp_path / "even.mp4", EVEN))).fps == pytest.approx(10)
 
 
 MATRICES = {
@@ -113,7 +72,7 @@ MATRICES = {
 
 @pytest.mark.parametrize("name", MATRICES)
 def test_the_display_matrix_is_applied(name: str, tmp_path: Path) -> None:
-    path = _write(tmp_path / "video.mp4", EVEN[:2])
+    path = write_video(tmp_path / "video.mp4", EVEN[:2])
     right_x, right_y, down_x, down_y = MATRICES[name]
     data = bytearray(path.read_bytes())
     one = 1 << 16
@@ -136,7 +95,7 @@ def test_the_display_matrix_is_applied(name: str, tmp_path: Path) -> None:
 
 
 def test_pixels_are_made_square(tmp_path: Path) -> None:
-    source = VideoSource(str(_write(tmp_path / "wide.mp4", EVEN[:3], ratio=Fraction(4, 3))))
+    source = VideoSource(str(write_video(tmp_path / "wide.mp4", EVEN[:3], ratio=Fraction(4, 3))))
     assert (source.width, source.height) == (WIDTH * 4 // 3, HEIGHT)
 
 
@@ -145,7 +104,7 @@ def test_a_damaged_video_is_said_to_be(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "video.mp4"
     with VideoWriter(path, 10.0, WIDTH, HEIGHT) as writer:  # the index comes first
         for index in range(40):
-            writer.write(_picture(index))
+            writer.write(picture(index))
     data = bytearray(path.read_bytes())
     if kind == "cut":
         data = data[: len(data) * 3 // 4]

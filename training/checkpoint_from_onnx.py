@@ -27,10 +27,12 @@ from training.common.device import normalise
 from training.common.image_pool import Pool
 from training.common.metrics import crop_of_stored
 from training.detector.network import PersonDetector
+from training.pose.heads import HEADS, MultiHeadPose
 
 PICTURES = 256
 BATCH = 32
-Network = ConvNeXtPose | PersonDetector
+EXPORTED_DEPTH = 8  # cells of depth of a head of its own
+Network = ConvNeXtPose | MultiHeadPose | PersonDetector
 
 
 def read_convolutions(model: onnx.ModelProto) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -139,6 +141,14 @@ def restore_norms(network: Network, batches: list[Tensor]) -> None:
         norm.bias.add_(mean)
 
 
+def full_name(name: str) -> str:
+    """The name in ``MultiHeadPose``: its backbone and its heads are called without theirs."""
+    first = name.split(".")[0]
+    if first in HEADS:
+        return f"heads.{name}"
+    return f"backbone.{name}" if first in ("downsample_layers", "stages") else name
+
+
 def load(path: Path, joints: int = 17) -> Network:
     """The network of an export, whose folded norms do nothing until ``restore_norms``.
 
@@ -146,11 +156,13 @@ def load(path: Path, joints: int = 17) -> Network:
         ValueError: the file is not what ``training.export`` wrote.
     """
     model = onnx.load(str(path))
-    convolutions = read_convolutions(model)
+    convolutions = {full_name(name): value for name, value in read_convolutions(model).items()}
     network: Network
     if "head.final_layer" in convolutions:
         channels = len(convolutions["head.final_layer"][1])
         network = ConvNeXtPose("XS", joints, channels // joints)
+    elif heads := {name.split(".")[1] for name in convolutions if name.startswith("heads.")}:
+        network = MultiHeadPose(sorted(heads), ConvNeXtPose("XS", joints, EXPORTED_DEPTH))
     elif "outputs.0" in convolutions:
         network = PersonDetector()
     else:

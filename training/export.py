@@ -24,6 +24,7 @@ from pose_estimation_ros.engine.networks.convnextpose import (
     ConvNeXtPose,
     ExportedPose,
     load_checkpoint,
+    read_state,
 )
 from pose_estimation_ros.engine.pose.top_down import crop_enlarge
 from pose_estimation_ros.model_zoo.conversion.quantize import write_int8
@@ -31,6 +32,7 @@ from training.common.data import ENLARGE, default_cache, held_out
 from training.common.image_pool import Pool
 from training.common.metrics import crop_of_stored, letterbox
 from training.detector.network import DEFAULT_THRESHOLD, ExportedDetector, PersonDetector
+from training.pose.heads import ExportedHead, MultiHeadPose, read_heads
 
 OPSET = 17
 POSE_THRESHOLD = 0.2  # the default of min_pose_score: the least mean score of a person's joints
@@ -108,6 +110,14 @@ def read_average(path: Path) -> dict[str, torch.Tensor]:
     return torch.load(path, map_location="cpu", weights_only=True)["network"]
 
 
+def read_pose(path: Path) -> ConvNeXtPose | MultiHeadPose:
+    """The pose network of a training checkpoint, published or with a head of its own."""
+    state = read_state(path)
+    if any(name.startswith("heads.") for name in state):
+        return read_heads(path)
+    return load_checkpoint(path, 17)
+
+
 def export_detector(
     network: PersonDetector, path: Path, side: int = 320, threshold: float = DEFAULT_THRESHOLD
 ) -> None:
@@ -131,7 +141,7 @@ def export_detector(
 
 
 def export_pose(
-    network: ConvNeXtPose,
+    network: ConvNeXtPose | MultiHeadPose,
     path: Path,
     side: int = 192,
     sharpness: float = 1.0,
@@ -142,14 +152,21 @@ def export_pose(
     ``threshold`` is the network's score that is exported as POSE_THRESHOLD.
     """
     power = math.log(POSE_THRESHOLD) / math.log(threshold)
+    exported: torch.nn.Module
+    joints = 17
+    if isinstance(network, MultiHeadPose):
+        exported = ExportedHead(network, side, sharpness, power)
+    else:
+        exported = ExportedPose(network, side, sharpness=sharpness, score_power=power)
+        joints = network.joints
     model = trace(
-        ExportedPose(network, side, sharpness=sharpness, score_power=power),
+        exported,
         torch.zeros(1, side, side, 3, dtype=torch.uint8),
         ["joints", "scores"],
         {"image": {0: "n"}, "joints": {0: "n"}, "scores": {0: "n"}},
         path,
     )
-    skeleton = "coco17" if network.joints == 17 else f"{network.joints} joints"
+    skeleton = "coco17" if joints == 17 else f"{joints} joints"
     metadata = {
         "task": "pose",
         "skeleton": skeleton,
@@ -206,7 +223,7 @@ def main() -> None:
         threshold = options.threshold or DEFAULT_THRESHOLD
         export_detector(detector, options.out, options.side or 320, threshold)
     else:
-        network = load_checkpoint(options.checkpoint, 17)
+        network = read_pose(options.checkpoint)
         threshold = options.threshold or POSE_THRESHOLD
         export_pose(network, options.out, options.side or 192, options.sharpness, threshold)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")

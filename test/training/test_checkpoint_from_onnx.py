@@ -16,7 +16,9 @@ from pose_estimation_ros.engine.networks.convnextpose import (  # noqa: E402
     load_checkpoint,
 )
 from training import checkpoint_from_onnx, export  # noqa: E402
+from training.common.device import normalise  # noqa: E402
 from training.detector.network import PersonDetector, start_from  # noqa: E402
+from training.pose.heads import MultiHeadPose, place  # noqa: E402
 from training.pose.train import start_from as start_pose_from  # noqa: E402
 
 
@@ -58,6 +60,37 @@ def test_the_recovered_network_computes_the_same(tmp_path, depth_dim):
     for module in recovered.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             assert bool((module.running_var > 0).all())
+
+
+@pytest.mark.parametrize("name", ["volume", "subpixel", "fine"])
+def test_a_network_with_a_head_of_its_own_comes_back(tmp_path, name):
+    torch.manual_seed(3)
+    network = with_norms(MultiHeadPose([name], ConvNeXtPose("XS", 17, 8)))
+    path = tmp_path / "pose.onnx"
+    export.export_pose(network, path, side=64)
+    recovered = recovered_from(path, [torch.randn(4, 3, 64, 64)])
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        wanted, given = network(x)[name], recovered(x)[name]
+    assert float((wanted.plane - given.plane).abs().max()) < 0.05 * float(wanted.plane.std())
+    torch.testing.assert_close(given.z, wanted.z, rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["volume", "subpixel", "fine"])
+def test_an_export_gives_what_its_network_does(tmp_path, name):
+    torch.manual_seed(3)
+    network = with_norms(MultiHeadPose([name], ConvNeXtPose("XS", 17, 8)))
+    torch.save({"network": network.state_dict()}, tmp_path / "last.pth")
+    path = tmp_path / "pose.onnx"
+    export.export_pose(export.read_pose(tmp_path / "last.pth"), path, 64, sharpness=2.0)
+    image = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    joints, scores = session.run(None, {"image": image})
+    with torch.no_grad():
+        found = network(normalise(torch.from_numpy(image), torch.device("cpu")))[name]
+    np.testing.assert_allclose(joints[..., :2], place(found, 2.0) * 64 - 0.5, atol=0.3)
+    np.testing.assert_allclose(joints[..., 2], found.z * 2 - 1, atol=0.02)
+    assert ((scores >= 0) & (scores <= 1)).all()
 
 
 def test_a_recovered_detector_computes_the_same(tmp_path):

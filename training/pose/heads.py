@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,30 +116,44 @@ class SubpixelHead(PoseHead):
 
 
 class FineHead(PoseHead):
-    """48x48 cells: upsampled before the third layer, with a skip from stride 4."""
+    """48x48 cells: upsampled before the third layer, with a skip from stride 4.
 
-    def __init__(self, joints: int = 17) -> None:
+    Args:
+        width: channels from the second layer on.
+    """
+
+    def __init__(self, joints: int = 17, width: int = WIDTH) -> None:
         super().__init__()
         self.deconv_layers_1 = HeadLayer(STAGES[-1], WIDTH, upsample=True)
-        self.deconv_layers_2 = HeadLayer(WIDTH, WIDTH, upsample=True)
-        self.skip = nn.Conv2d(STAGES[0], WIDTH, 1)
-        self.deconv_layers_3 = HeadLayer(WIDTH, WIDTH, upsample=False)
-        self.final_layer = nn.Conv2d(WIDTH, joints, 1)
-        self.final_layer_z = nn.Conv2d(WIDTH, joints, 1)
+        self.deconv_layers_2 = HeadLayer(WIDTH, width, upsample=True)
+        self.skip = nn.Conv2d(STAGES[0], width, 1)
+        self.deconv_layers_3 = HeadLayer(width, width, upsample=False)
+        self.final_layer = nn.Conv2d(width, joints, 1)
+        self.final_layer_z = nn.Conv2d(width, joints, 1)
         zero(self.final_layer_z)
 
     def take(self, network: ConvNeXtPose) -> None:
-        """Start near the head of ``network``."""
-        take_layers(self, network)
-        weight, bias = plane_weights(network)
-        self.final_layer.load_state_dict({"weight": weight, "bias": bias})
+        """Start near the head of ``network``; a narrow one starts anew, see ``narrow``."""
+        if self.skip.out_channels == WIDTH:
+            take_layers(self, network)
+            weight, bias = plane_weights(network)
+            self.final_layer.load_state_dict({"weight": weight, "bias": bias})
+
+    def coarse(self, features: list[Tensor]) -> Tensor:
+        """What is upsampled: (n, width, 24, 24)."""
+        found: Tensor = self.deconv_layers_2(self.deconv_layers_1(features[3]))
+        return found
+
+    def fine(self, coarse: Tensor, features: list[Tensor]) -> Tensor:
+        """The third layer's output: (n, width, 48, 48)."""
+        x = functional.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=True)
+        found: Tensor = self.deconv_layers_3(x + self.skip(features[0]))
+        return found
 
     def forward(self, features: list[Tensor]) -> Located:
         """Map the four stages' features, the last one normalised, to marginals."""
-        coarse = self.deconv_layers_2(self.deconv_layers_1(features[3]))
-        x = functional.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=True)
-        x = self.deconv_layers_3(x + self.skip(features[0]))
-        plane = log_marginals(self.final_layer(x).float())
+        coarse = self.coarse(features)
+        plane = log_marginals(self.final_layer(self.fine(coarse, features)).float())
         depth = 0.5 + self.final_layer_z(coarse).float() * Z_SCALE
         return Located(plane, z_at(plane, depth))
 
@@ -172,6 +187,7 @@ HEADS: dict[str, Callable[[], PoseHead]] = {
     "volume": VolumeHead,
     "subpixel": SubpixelHead,
     "fine": FineHead,
+    "lite": partial(FineHead, width=WIDTH // 2),
     "simcc": SimccHead,
 }
 
@@ -233,8 +249,8 @@ class MultiHeadPose(nn.Module):
             head.take(start)
         self.heads = nn.ModuleDict(built)
 
-    def forward(self, x: Tensor) -> dict[str, Located]:
-        """Marginals of every head for normalised crops (n, 3, h, w)."""
+    def features(self, x: Tensor) -> list[Tensor]:
+        """The four stages' features of normalised crops (n, 3, h, w), the last one normalised."""
         features = []
         for downsample, stage in zip(
             self.backbone.downsample_layers, self.backbone.stages, strict=True
@@ -242,6 +258,11 @@ class MultiHeadPose(nn.Module):
             x = stage(downsample(x))
             features.append(x)
         features[-1] = self.backbone.norm(x)
+        return features
+
+    def forward(self, x: Tensor) -> dict[str, Located]:
+        """Marginals of every head for normalised crops (n, 3, h, w)."""
+        features = self.features(x)
         detached = [feature.detach() for feature in features]
         return {
             name: head(detached if name in self.probes else features)
@@ -287,7 +308,7 @@ class ExportedHead(nn.Module):
         """Map uint8 RGB crops (n, S, S, 3) to joints (n, j, 3) and scores (n, j)."""
         (located,) = self.network(image.permute(0, 3, 1, 2).float()).values()
         xy = place(located, self.sharpness) * self.side - 0.5
-        z = located.z[..., None] * 2 - 1
+        z = (located.z[..., None] * 2 - 1).clamp(-1, 1)  # a map of depth has no bounds
         # About 20 px of 192, of whatever grid.
         window = 5 if located.plane.shape[-1] > SCORE_CELLS else 3
         scores = peak_score(located.plane.exp(), window)

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -120,8 +119,6 @@ class PeopleCrops(IterableDataset[Batch]):
         self.counts = np.diff(np.round(ends).astype(int), prepend=0).tolist()
 
     def __iter__(self) -> Iterator[Batch]:
-        cv2.setNumThreads(1)
-        torch.set_num_threads(1)
         worker = get_worker_info()
         rng = np.random.default_rng((self.seed, worker.id if worker else 0))
         orders = [np.empty(0, int) for _ in self.packs]

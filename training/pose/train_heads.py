@@ -12,6 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -67,6 +68,7 @@ def head_figures(
 def train(options: argparse.Namespace) -> Path:
     """Train as ``options`` say; the path of the last checkpoint."""
     device = prepare(options)
+    cv2.setNumThreads(1)  # a process that is forked while others of its threads work can hang
     network = MultiHeadPose(options.heads, load_checkpoint(options.published, 17), options.probes)
     if options.start:
         state = torch.load(options.start, map_location="cpu", weights_only=True)["network"]

@@ -16,7 +16,16 @@ import numpy as np
 import psutil
 import pytest
 from calls import call
-from recordings import COMPRESSED, IMAGE, START_NS, header, image_message, read_poses, write_bag
+from recordings import (
+    COMPRESSED,
+    IMAGE,
+    START_NS,
+    camera_info,
+    header,
+    image_message,
+    read_poses,
+    write_bag,
+)
 
 COMMAND = [sys.executable, "-m", "pose_estimation_ros.cli.main", "bag"]
 FRAMES = 6
@@ -83,6 +92,42 @@ def test_a_box_without_an_inside_does_not_cost_a_bag_the_image() -> None:
     data = pose_array(header(START_NS), 640, 480, result, 0, 0)
     first, second = (p.box for p in typestore().deserialize_cdr(data, POSE_ARRAY).poses)
     assert (first.width, first.height, second.width, second.height) == (0, 0, 20, 40)
+
+
+def _bag_with_depth(folder: Path, frames: list, off_ns: int) -> Path:
+    """At 5 Hz; depth, 3.21 m everywhere, is recorded 20 ms after its image."""
+    from pose_estimation_ros.io.bags.writer import BagWriter, typestore
+
+    height, width = frames[0].shape[:2]
+    with BagWriter(folder) as writer:
+        kind = "sensor_msgs/msg/CameraInfo"
+        writer.write("/cam/camera_info", kind, START_NS, camera_info(width, height, START_NS))
+        data = np.full(height * width, 3210, np.uint16).view(np.uint8)
+        for index, pixels in enumerate(frames):
+            stamp_ns = START_NS + index * 200_000_000
+            writer.write("/cam/image_raw", IMAGE, stamp_ns, image_message(pixels, stamp_ns))
+            depth = typestore().types[IMAGE](
+                header(stamp_ns + off_ns), height, width, "16UC1", 0, 2 * width, data
+            )
+            message = bytes(typestore().serialize_cdr(depth, IMAGE))
+            writer.write("/cam/depth", IMAGE, stamp_ns + 20_000_000, message)
+    return folder
+
+
+def test_depth_of_an_images_own_stamp_is_used(frames: list, tmp_path: Path) -> None:
+    near = _bag_with_depth(tmp_path / "near", frames, 0)
+    run = _bag(near, tmp_path / "out", "--depth", "/cam/depth")
+    assert f"{FRAMES} on /cam/poses" in run.stdout and "not used" not in run.stderr
+    poses = [message for _, message in read_poses(tmp_path / "out")["/cam/poses"]]
+    people = [person for message in poses for person in message.poses]
+    assert len(people) >= 3 * FRAMES and {person.depth_source for person in people} == {3}
+    far = _bag_with_depth(tmp_path / "far", frames[:2], -500_000_000)
+    run = _bag(far, tmp_path / "far_out", "--depth", "/cam/depth")
+    assert "depth image not used: the nearest one is 0.30 s older" in run.stderr
+    (poses,) = read_poses(tmp_path / "far_out").values()
+    assert {person.depth_source for _, message in poses for person in message.poses} == {1}
+    run = _bag(near, tmp_path / "no", "--depth", "/cam/nothing", code=1)
+    assert "has no topic '/cam/nothing'" in run.stderr
 
 
 def _positions(folder: Path) -> np.ndarray:

@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an image topic; may be repeated (default: every image topic)",
     )
     parser.add_argument(
+        "--depth",
+        default="",
+        metavar="TOPIC",
+        help="a topic of depth images that are aligned with the images, for positions",
+    )
+    parser.add_argument(
         "--images", action="store_true", help="also write the images with the poses drawn"
     )
     parser.add_argument(

@@ -16,11 +16,13 @@ from pose_estimation_ros.cli._limits import LimitNotes
 from pose_estimation_ros.cli._model_usage import ModelUsage
 from pose_estimation_ros.cli._options import engine_options
 from pose_estimation_ros.cli._progress import Progress
+from pose_estimation_ros.engine.arrays import FloatArray
 from pose_estimation_ros.engine.camera_model import Calibration, CameraModel, is_rectified
 from pose_estimation_ros.engine.drawing import draw_poses
 from pose_estimation_ros.engine.pipelines import Models, Pipeline, build_pipeline
 from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.bags.depth_join import DepthJoin
 from pose_estimation_ros.io.bags.pose_messages import (
     COMPRESSED_IMAGE,
     jpeg_image,
@@ -31,6 +33,7 @@ from pose_estimation_ros.io.bags.salvage import BagMessage
 from pose_estimation_ros.io.bags.writer import POSE_ARRAY, BagWriter, typestore
 from pose_estimation_ros.io.messages.camera_info import to_calibration
 from pose_estimation_ros.io.messages.image import to_image, to_image_compressed
+from pose_estimation_ros.io.messages.message_types import seconds
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.settings import EngineConfig
 
@@ -68,6 +71,7 @@ class BagJob:
         self._usage = usage
         self._options = engine_options(args)
         self._limits = LimitNotes(config, self._options)
+        self._depth = DepthJoin(args.depth)
         self._asked, self._images = list(args.topic), bool(args.images)
         self._topics: dict[str, _Topic] = {}
         self._calibrations: dict[str, Calibration | None] = {}
@@ -81,17 +85,20 @@ class BagJob:
         return sum(topic.frames - topic.unusable for topic in self._topics.values())
 
     def _wants_images(self, topic: str, kind: str) -> bool:
-        return kind in (IMAGE, COMPRESSED_IMAGE) and (not self._asked or topic in self._asked)
+        if kind not in (IMAGE, COMPRESSED_IMAGE) or topic == self._depth.topic:
+            return False
+        return not self._asked or topic in self._asked
 
     def _wants(self, topic: str, kind: str) -> bool:
-        return kind == CAMERA_INFO or self._wants_images(topic, kind)
+        is_depth = topic == self._depth.topic
+        return kind == CAMERA_INFO or is_depth or self._wants_images(topic, kind)
 
     def _check_topics(self) -> None:
         """Raises InputError if a requested topic is missing or the bag has no images."""
         seen = self._reader.seen
         images = [topic for topic in seen if seen[topic] in (IMAGE, COMPRESSED_IMAGE)]
         there = f"its image topics: {', '.join(sorted(images)) or 'none'}"
-        for topic in self._asked:
+        for topic in (*self._asked, *filter(None, [self._depth.topic])):
             if topic not in seen:
                 raise InputError(f"bag '{self._reader.path}' has no topic '{topic}'; {there}")
             if topic not in images:
@@ -99,6 +106,8 @@ class BagJob:
                     f"topic '{topic}' of bag '{self._reader.path}' holds {seen[topic]}, expected "
                     f"Image or CompressedImage; {there}"
                 )
+        if seen.get(self._depth.topic) == COMPRESSED_IMAGE:
+            raise InputError(f"--depth: '{self._depth.topic}' is compressed: expected raw images")
         if not images:
             topics = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(seen.items()))
             raise InputError(
@@ -123,10 +132,14 @@ class BagJob:
                 if message.kind == CAMERA_INFO:
                     self._take_camera(message)
                     continue
-                self._answer(message, writer)
+                for image in self._joined(message):
+                    self._answer(image, writer)
+                    done += 1
+                    progress.show(done)
+                    interruption.check()
+            for image in self._depth.rest():
+                self._answer(image, writer)
                 done += 1
-                progress.show(done)
-                interruption.check()
         progress.close()
         self._check_topics()
         bad = [topic for topic in self._topics.values() if topic.unusable]
@@ -148,6 +161,21 @@ class BagJob:
         if done and not self.answered:
             raise InputError(f"no image of bag '{self._reader.path}' is usable: {bad[0].reason}")
 
+    def _joined(self, message: BagMessage) -> list[BagMessage]:
+        """The images whose depth image, if they have one, has been read by now."""
+        try:
+            return self._depth.take(message)
+        except InputError as error:
+            self._warn_once(message.topic, str(error))
+            return []
+
+    def _depth_for(self, message: BagMessage, image: Image, stamp_s: float) -> FloatArray | None:
+        try:
+            return self._depth.depth_for(image, stamp_s, message.stamp_ns * 1e-9)
+        except InputError as error:
+            self._warn_once(self._depth.topic, f"depth image not used: {error}")
+            return None
+
     def _take_camera(self, message: BagMessage) -> None:
         calibration = None
         try:
@@ -168,9 +196,10 @@ class BagJob:
             return None
 
     def _warn_once(self, topic: str, text: str) -> None:
-        if (topic, text) not in self._warned:
+        kind = (topic, "".join(letter for letter in text if not letter.isdigit()))
+        if kind not in self._warned:
             print(f"{topic}: {text}", file=sys.stderr)
-        self._warned.add((topic, text))
+        self._warned.add(kind)
 
     def _topic(self, message: BagMessage) -> _Topic:
         if message.topic not in self._topics:
@@ -199,8 +228,9 @@ class BagJob:
             topic.reason = topic.reason or str(error)
             return
         header = received.header
-        stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9 or message.stamp_ns * 1e-9
-        frame = Frame(image, stamp_s, self._camera_for(message.topic, image))
+        stamp_s = seconds(header.stamp) or message.stamp_ns * 1e-9
+        depth = self._depth_for(message, image, seconds(header.stamp))
+        frame = Frame(image, stamp_s, self._camera_for(message.topic, image), depth)
         result = topic.pipeline.process(frame)
         self._usage.note(self.answered - 1)
         topic.went_back += result.stamp_went_back

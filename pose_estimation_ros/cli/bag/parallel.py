@@ -48,6 +48,7 @@ def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> in
         command = [sys.executable, "-m", "pose_estimation_ros.cli.main", "bag"]
         command += [str(bag), str(out), "--storage", args.storage]
         command += [word for topic in args.topic for word in ("--topic", topic)]
+        command += ["--depth", args.depth] if args.depth else []
         command += ["--images"] * args.images + ["--force"] * args.force
         if args.strict is not None:
             command.append("--strict" if args.strict else "--no-strict")

@@ -7,9 +7,15 @@ import time
 from collections import deque
 from typing import NamedTuple
 
+from pose_estimation_ros.engine.arrays import FloatArray
+from pose_estimation_ros.engine.types import Image
+from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.io.messages.image import to_depth
 from pose_estimation_ros.io.messages.message_types import ImageMessage, seconds
 
 _KEPT = 6  # depth images, and stamps of colour images
+OLD_DEPTH_S = 0.2  # beyond it a depth image is of another moment
+_SAME_PROPORTIONS = 0.03  # a row or column more or less, at a small size
 _SAME_MOMENT_S = 0.01  # between the stamps of images that belong together
 _LATE_FACTOR, _LATE_MORE_S = 1.5, 0.01  # what may be waited, by how late depth came before
 _LONGEST_WAIT_S = 0.15
@@ -63,11 +69,11 @@ class DepthImages:
         with self._changed:
             self._images.append((stamp_s, came_s))
             end_s = came_s + self._worth_waiting_s()
-            while not self._is_here(stamp_s):
+            while not self.is_here(stamp_s):
                 left_s = end_s - time.perf_counter()
                 if left_s <= 0 or not self._changed.wait(left_s):
                     break
-            self._misses = 0 if self._is_here(stamp_s) else self._misses + 1
+            self._misses = 0 if self.is_here(stamp_s) else self._misses + 1
 
     def nearest(self, stamp_s: float) -> DepthImage | None:
         """The one whose stamp is nearest; the newest where the image has no stamp."""
@@ -79,7 +85,7 @@ class DepthImages:
                 return newest
             return min(self._kept, key=lambda depth: abs(depth.stamp_s - stamp_s))
 
-    def _is_here(self, stamp_s: float) -> bool:
+    def is_here(self, stamp_s: float) -> bool:
         """Whether the depth image is here, or one after it, so that it will not come."""
         return any(depth.stamp_s >= stamp_s - _SAME_MOMENT_S for depth in self._kept)
 
@@ -94,3 +100,56 @@ class DepthImages:
             if period_s > 0:
                 wait_s = min(wait_s, _MOST_WAIT * period_s)
         return wait_s
+
+
+def depth_of(
+    depth: DepthImage, image: Image, stamp_s: float, received_s: float, max_pixels: int
+) -> FloatArray:
+    """The depth (height, width) in metres of a colour image.
+
+    Args:
+        depth: the depth image that is nearest in time.
+        image: the colour image.
+        stamp_s: its stamp; 0 where it has none, and then the times of receipt are compared.
+        received_s: when it came, by the clock of the depth image's.
+        max_pixels: the limit of the depth image.
+
+    Raises:
+        InputError: the depth image is of another moment or view, damaged, or of another kind.
+    """
+    _check_moment(depth, stamp_s, received_s)
+    _check_proportions(depth.message, image)
+    return to_depth(depth.message, max_pixels)
+
+
+def _check_moment(depth: DepthImage, stamp_s: float, received_s: float) -> None:
+    """Raises InputError where a depth image is of another moment than the colour image.
+
+    It would put the person where they were.
+    """
+    if (depth.stamp_s == 0) != (stamp_s == 0):
+        without, other = ("it", "the image") if depth.stamp_s == 0 else ("the image", "it")
+        raise InputError(
+            f"{without} has no time in header.stamp and {other} has: expected the time of "
+            "capture in both"
+        )
+    older_s = stamp_s - depth.stamp_s if stamp_s else received_s - depth.received_s
+    if abs(older_s) > OLD_DEPTH_S:
+        than = "older than its image" if older_s > 0 else "newer than its image"
+        raise InputError(
+            f"the nearest one is {abs(older_s):.2f} s {than}: expected {OLD_DEPTH_S:g} s at most "
+            "(check that both are stamped at their capture, by one clock)"
+        )
+
+
+def _check_proportions(depth: ImageMessage, image: Image) -> None:
+    """Raises InputError where a depth image cannot cover the colour image pixel by pixel."""
+    if depth.width * depth.height == 0:
+        return  # said when it is converted
+    stretch = depth.width * image.height / (depth.height * image.width)
+    if abs(stretch - 1) > _SAME_PROPORTIONS:
+        raise InputError(
+            f"it has {depth.width}x{depth.height} px and the image {image.width}x{image.height}: "
+            "expected depth that is registered to the image, of the same proportions "
+            "(depth_image_proc registers it)"
+        )

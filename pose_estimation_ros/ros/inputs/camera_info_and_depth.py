@@ -9,12 +9,8 @@ from pose_estimation_ros.engine.camera_model import Calibration, CameraModel, is
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.io.messages.camera_info import to_calibration
-from pose_estimation_ros.io.messages.depth_images import DepthImage, DepthImages
-from pose_estimation_ros.io.messages.image import to_depth
+from pose_estimation_ros.io.messages.depth_images import DepthImages, depth_of
 from pose_estimation_ros.io.messages.message_types import CameraInfoMessage, ImageMessage
-
-_OLD_DEPTH_S = 0.2
-_SAME_PROPORTIONS = 0.03  # a row or column more or less, at a small size
 
 
 class CameraInfoAndDepth:
@@ -65,42 +61,7 @@ class CameraInfoAndDepth:
         if depth is None:
             return None
         try:
-            _check_moment(depth, stamp_s, received_s)
-            _check_proportions(depth.message, image)
-            return to_depth(depth.message, max_pixels)
+            return depth_of(depth, image, stamp_s, received_s, max_pixels)
         except InputError as error:
             self._warn(f"depth image not used: {error}")
             return None
-
-
-def _check_moment(depth: DepthImage, stamp_s: float, received_s: float) -> None:
-    """Raises InputError where a depth image is of another moment than the colour image.
-
-    It would put the person where they were.
-    """
-    if (depth.stamp_s == 0) != (stamp_s == 0):
-        without, other = ("it", "the image") if depth.stamp_s == 0 else ("the image", "it")
-        raise InputError(
-            f"{without} has no time in header.stamp and {other} has: expected the time of "
-            "capture in both"
-        )
-    older_s = stamp_s - depth.stamp_s if stamp_s else received_s - depth.received_s
-    if abs(older_s) > _OLD_DEPTH_S:
-        than = "older than its image" if older_s > 0 else "newer than its image"
-        raise InputError(
-            f"the nearest one is {abs(older_s):.2f} s {than}: expected {_OLD_DEPTH_S:g} s at most "
-            "(check that both are stamped at their capture, by one clock)"
-        )
-
-
-def _check_proportions(depth: ImageMessage, image: Image) -> None:
-    """Raises InputError where a depth image cannot cover the colour image pixel by pixel."""
-    if depth.width * depth.height == 0:
-        return  # said when it is converted
-    stretch = depth.width * image.height / (depth.height * image.width)
-    if abs(stretch - 1) > _SAME_PROPORTIONS:
-        raise InputError(
-            f"it has {depth.width}x{depth.height} px and the image {image.width}x{image.height}: "
-            "expected depth that is registered to the image, of the same proportions "
-            "(depth_image_proc registers it)"
-        )

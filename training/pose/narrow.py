@@ -40,6 +40,7 @@ def narrow(wide: MultiHeadPose, images: Tensor) -> MultiHeadPose:
     layer = source.deconv_layers_3
     read = layer.pwconv.weight.square().sum((0, 2, 3)).sqrt() * layer.norm.weight.abs()
     read = read * layer.dwconv.weight.flatten(1).norm(dim=1)
+    assert layer.norm.running_var is not None
     read = read / (layer.norm.running_var + layer.norm.eps).sqrt()
     middle = matter_most(coarse, read, count)
     read = source.final_layer.weight.square().sum((0, 2, 3)).sqrt()

@@ -193,6 +193,13 @@ class TrackingOptions:
         high=3600.0,
         unit="s",
     )
+    new_track_score: float = live(
+        1.5,
+        "Score that starts an identity, in multiples of min_pose_score: false positives come and "
+        "go with low scores.",
+        low=1.0,
+        high=10.0,
+    )
     min_similarity: float = 0.2
 
 

@@ -16,7 +16,7 @@ from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCach
 from pose_estimation_ros.engine.pose.positions_3d import positions_in_metres
 from pose_estimation_ros.engine.poses import TRACK_LOST, JointEstimates, Poses
 from pose_estimation_ros.engine.tracking.smoothing import Smoother
-from pose_estimation_ros.engine.tracking.tracker import NEW_TRACK_SCORE, UNTRACKED_SCORE, Tracker
+from pose_estimation_ros.engine.tracking.tracker import UNTRACKED_SCORE, Tracker
 from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
 from pose_estimation_ros.settings import PipelineOptions
 
@@ -111,7 +111,7 @@ class CameraSession:
         skeleton = estimated.skeleton
         distinct = keep_distinct(joints, boxes, scores, skeleton)
         boxes, joints, scores = boxes[distinct], joints.take(distinct), scores[distinct]
-        least_new = NEW_TRACK_SCORE * options.min_pose_score
+        least_new = options.tracking.new_track_score * options.min_pose_score
         behind = self._tracker.time.went_back
         stamp_s = frame.stamp_s or 0.0
         ids, states = self._tracker.update(boxes, stamp_s, not continued or scores >= least_new)

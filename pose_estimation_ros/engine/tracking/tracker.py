@@ -14,10 +14,9 @@ from pose_estimation_ros.engine.tracking.frame_time import FrameTime
 from pose_estimation_ros.engine.tracking.motion import BoxMotion
 from pose_estimation_ros.settings import TrackingOptions
 
-# In multiples of `min_pose_score`, the least score, the detector's times the joints', of a new
-# track, and of a person in an image without a track to continue. Chosen on images and clips:
-# docs/experiments tells the curve.
-NEW_TRACK_SCORE = 1.5
+# In multiples of `min_pose_score`, the least score, the detector's times the joints', of a person
+# in an image without a track to continue; of a new track it is the parameter `new_track_score`.
+# Both were chosen on images and clips: docs/experiments tells the curve.
 UNTRACKED_SCORE = 1.125
 
 _NEAR_SIMILARITY = 0.3  # of boxes without overlap whose centres coincide

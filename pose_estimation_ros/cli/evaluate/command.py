@@ -17,6 +17,7 @@ from pose_estimation_ros.cli._options import (
 )
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.cli.evaluate.coco_evaluation import CocoRun
+from pose_estimation_ros.cli.evaluate.sequence import evaluate_sequence, sequence_table
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.evaluation.coco_annotations import (
     image_sizes,
@@ -63,6 +64,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save-results", type=Path, metavar="FILE", help="save the predictions as COCO results"
     )
+    parser.add_argument(
+        "--sequence",
+        action="store_true",
+        help="the images are one scene: measure identities (HOTA, IDF1, MOTA) against track_id",
+    )
+    parser.add_argument(
+        "--fps", type=float, default=30.0, metavar="HZ", help="of a --sequence (default: 30)"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_engine_arguments(parser)
 
@@ -78,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     if has_3d(listing):
         return _run_3d(args, listing)
     listing, names, people = read_annotations(args.data)
+    if args.sequence:
+        return _run_sequence(args, listing, names)
     folder = args.images or args.data.parent
     images = [folder / name for name in names.values()]
     check_outputs(images, {"--save-results": args.save_results, "--pictures": args.pictures})
@@ -109,6 +120,16 @@ def run(args: argparse.Namespace) -> int:
         write_whole(args.save_results, json.dumps(evaluation.results))
     if args.pictures:
         draw_cases(args.pictures, evaluation.cases, evaluation.image)
+    return 0
+
+
+def _run_sequence(args: argparse.Namespace, listing: dict[str, Any], names: dict[int, str]) -> int:
+    if not 0 < args.fps <= 1000:
+        raise ConfigError(f"--fps: {args.fps:g} is not from above 0 to 1000")
+    image_ids = sorted(names)[: args.limit or None]
+    images = CocoRun(args, names, [], image_ids, image_sizes(listing))
+    figures = evaluate_sequence(args, listing, images, image_ids)
+    print(json.dumps(figures, indent=2) if args.json else sequence_table(figures))
     return 0
 
 

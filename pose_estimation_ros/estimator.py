@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator, Mapping
+from functools import reduce
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -14,14 +15,14 @@ from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.engine.poses import Poses
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Frame, Image, PoseResult
-from pose_estimation_ros.errors import ConfigError
+from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.io.image_files import ImagesSource
 from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.prefetch import prefetched
 from pose_estimation_ros.io.sources import open_frames
 from pose_estimation_ros.io.timed_image import TimedImage
 from pose_estimation_ros.model_zoo import build_models
-from pose_estimation_ros.settings import EngineConfig, PipelineOptions, settings_of
+from pose_estimation_ros.settings import EngineConfig, PipelineOptions, Setting, settings_of
 from pose_estimation_ros.settings import apply as apply_settings
 from pose_estimation_ros.settings import check as check_settings
 
@@ -88,15 +89,19 @@ class PoseEstimator:
             camera: intrinsics, for joints in metres.
 
         Raises:
-            InputError: the image is none.
+            InputError: the image is none, or the stamp or the camera is something else.
+            ConfigError: one of `options` was changed to a value that is not allowed.
             ModelError: no detector or no pose model is usable any more.
             ClosedError: the estimator is closed, or this is a fork of the process that made it.
         """
-        frame = Frame(Image(image), stamp_s, camera)
-        return self._pipeline.process(frame).poses
+        return self.process(Frame(Image(image), stamp_s, camera)).poses
 
     def process(self, frame: Frame) -> PoseResult:
         """As a call, for callers that want the times of the stages or have a depth image."""
+        if not isinstance(frame, Frame):
+            kind = type(frame).__name__
+            raise InputError(f"the frame is a {kind}: expected Frame(Image(pixels), stamp_s)")
+        _check_options(self.options)
         return self._pipeline.process(frame)
 
     def stream(self, source: str | Path, sequence: bool = True) -> Iterator[StreamedFrame]:
@@ -110,6 +115,12 @@ class PoseEstimator:
         Raises:
             InputError: the source cannot be read.
         """
+        if not isinstance(source, str | Path) or not str(source):
+            came = "empty" if isinstance(source, str) else f"a {type(source).__name__}"
+            raise InputError(
+                f"the source is {came}: expected the path of a video, an image or a folder, a "
+                "camera's number as text, or a URL; an array of pixels is given to the estimator"
+            )
         frames = open_frames(str(source))
         live = isinstance(frames, CameraSource) and not frames.is_file
         apart = isinstance(frames, ImagesSource) and not sequence
@@ -144,6 +155,30 @@ class PoseEstimator:
         self.close()
 
 
+_LIVE = list(settings_of(PipelineOptions))
+
+
+def _check_type(one: Setting, value: object) -> None:
+    """Raises ConfigError where the value is of another type than the setting."""
+    kind = type(one.default)
+    # A whole number will do for a float, but True is no number.
+    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if not (fits or (kind is float and type(value) is int)):
+        raise ConfigError(f"{one.name}: expected a {kind.__name__}, got {value!r}")
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        raise ConfigError(f"{one.name}: expected a list of texts, got {value!r}")
+
+
+def _check_options(options: PipelineOptions) -> None:
+    """Raises ConfigError where a caller has changed one to what would fail inside a model."""
+    for one in _LIVE:
+        value = reduce(getattr, one.path, options)
+        _check_type(one, value)
+        reason = one.refusal(value, one.name)
+        if reason:
+            raise ConfigError(reason)
+
+
 def _read_settings(
     pipeline: str, settings: Mapping[str, Any]
 ) -> tuple[EngineConfig, PipelineOptions]:
@@ -157,11 +192,7 @@ def _read_settings(
     for name, value in settings.items():
         if name not in known:
             raise ConfigError(f"unknown setting '{name}': choose of {', '.join(known)}")
-        kind = type(known[name].default)
-        # A whole number will do for a float, but True is no number.
-        fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-        if not (fits or (kind is float and type(value) is int)):
-            raise ConfigError(f"{name}: expected a {kind.__name__}, got {value!r}")
+        _check_type(known[name], value)
     for target in (config, options):
         apply_settings(target, {**settings, "pipeline": pipeline})
         check_settings(target)

@@ -14,6 +14,7 @@ import pytest
 from pose_estimation_ros import PoseEstimator
 from pose_estimation_ros.engine import ConfigError, InputError
 from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.engine.types import Image
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,7 @@ def test_v3_gives_one_person(scene_frames: list[np.ndarray]) -> None:
         ({"min_pose_scoer": 0.3}, "unknown setting 'min_pose_scoer': choose of .*min_pose_score"),
         ({"min_pose_score": 2}, "min_pose_score: 2 is not from 0 to 1"),
         ({"threads": True}, "threads: expected a int, got True"),
+        ({"fallback_models": [1]}, r"fallback_models: expected a list of texts, got \[1\]"),
         ({"model_path": None}, "model_path: expected a str, got None"),
     ],
 )
@@ -108,6 +110,34 @@ def test_what_is_no_picture_is_refused_by_name(
 ) -> None:
     with pytest.raises(InputError, match=given):
         estimator(image)  # type: ignore[arg-type]
+
+
+def test_neither_frames_nor_options_of_a_caller_count_against_the_models(
+    scene_frames: list[np.ndarray],
+) -> None:
+    with PoseEstimator() as estimator:
+        for wrong in (scene_frames[0], None, Image(scene_frames[0])):
+            with pytest.raises(InputError, match=r"the frame is a .*: expected Frame\(Image"):
+                estimator.process(wrong)  # type: ignore[arg-type]
+        estimator.options.detector.confidence_threshold = "0.3"  # type: ignore[assignment]
+        with pytest.raises(ConfigError, match=r"threshold: expected a float, got '0.3'"):
+            estimator(scene_frames[0])
+        estimator.options.detector.confidence_threshold = 3.0
+        with pytest.raises(ConfigError, match=r"threshold: 3 is not from 0 to 1"):
+            estimator(scene_frames[0])
+        estimator.options.detector.confidence_threshold = 0.3
+        assert len(estimator(scene_frames[0]))
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("", "empty"), (None, "a NoneType"), (["a.png"], "a list"), (np.eye(3), "a ndarray")],
+)
+def test_what_is_no_source_is_refused_by_name(
+    estimator: PoseEstimator, source: object, words: str
+) -> None:
+    with pytest.raises(InputError, match=f"the source is {words}: expected the path"):
+        next(estimator.stream(source))  # type: ignore[arg-type]
 
 
 def test_who_only_wants_messages_pays_for_nothing_else() -> None:

@@ -13,6 +13,8 @@ from pose_estimation_ros.engine.poses import Poses
 from pose_estimation_ros.errors import InputError
 
 LARGEST_SIDE = 32_766  # px, of an image that OpenCV can cut crops from
+_LONGEST_SHOWN = 80  # characters
+_COEFFICIENTS = (0, 4, 5, 8, 12, 14)  # of distortion that OpenCV takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Image:
                 f"; sides of more than {LARGEST_SIDE} px: make it smaller, or cut it",
             )
         if self.order not in ("bgr", "rgb"):
-            raise InputError(f"the image's order is {self.order!r}: expected 'bgr' or 'rgb'")
+            order = _shown(self.order)
+            raise InputError(f"the image's order is {order}: expected 'bgr' or 'rgb'")
 
     @property
     def width(self) -> int:
@@ -110,14 +113,15 @@ class Frame:
             raise InputError(
                 f"the frame's image is a {type(self.image).__name__}: expected Image(pixels)"
             )
-        stamp_s = self.stamp_s
-        is_number = isinstance(stamp_s, float | int | np.floating | np.integer)
-        if stamp_s is not None and not (is_number and math.isfinite(stamp_s)):
-            raise InputError(f"the stamp is {stamp_s!r}: expected seconds, or None")
-        if self.camera is not None and not isinstance(self.camera, CameraModel):
-            kind = type(self.camera).__name__
-            raise InputError(f"the camera is a {kind}: expected CameraModel(fx, fy, cx, cy)")
+        if self.stamp_s is not None and not _is_finite(self.stamp_s):
+            raise InputError(f"the stamp is {_shown(self.stamp_s)}: expected seconds, or None")
+        if self.camera is not None:
+            _check_camera(self.camera)
         depth = self.depth_m
+        if isinstance(depth, np.ma.MaskedArray):
+            raise InputError(
+                "the depth is a masked array, whose mask would be lost: depth.filled(numpy.nan)"
+            )
         if depth is not None and not (
             isinstance(depth, np.ndarray)
             and depth.ndim == 2
@@ -129,6 +133,52 @@ class Frame:
                 f"the depth is a {type(depth).__name__} {came}".rstrip()
                 + ": expected an array (height, width) of floats, in metres"
             )
+
+
+def _shown(value: object) -> str:
+    """A caller's value for an error, in one line of at most 80 characters."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python writes no integers of thousands of digits
+        text = f"a huge {type(value).__name__}"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def _is_finite(value: object) -> bool:
+    """Whether it is a number; neither NaN, nor infinite, nor too large for a float."""
+    if not isinstance(value, float | int | np.floating | np.integer):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _check_camera(camera: CameraModel) -> None:
+    """Raises InputError where it is none, or its numbers would be taken for a model's failure."""
+    if not isinstance(camera, CameraModel):
+        kind = type(camera).__name__
+        raise InputError(f"the camera is a {kind}: expected CameraModel(fx, fy, cx, cy)")
+    for name in ("fx", "fy", "cx", "cy"):
+        value = getattr(camera, name)
+        if not _is_finite(value) or (name in ("fx", "fy") and value <= 0):
+            more = " above 0" if name in ("fx", "fy") else ""
+            raise InputError(
+                f"the camera's {name} is {_shown(value)}: expected a number of px{more}"
+            )
+    distortion = camera.distortion
+    least = 4 if camera.fisheye else 0
+    if not (
+        isinstance(distortion, tuple | list | np.ndarray)
+        and getattr(distortion, "ndim", 1) == 1
+        and all(map(_is_finite, distortion))
+        and len(distortion) in _COEFFICIENTS
+        and len(distortion) >= least * any(distortion)
+    ):
+        raise InputError(
+            f"the camera's distortion is {_shown(distortion)}: expected "
+            f"{'4' if camera.fisheye else '4, 5, 8, 12 or 14'} numbers, or none"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pose_estimation_ros.engine.camera_model import CameraModel
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
 from pose_estimation_ros.engine.types import LARGEST_SIDE, Frame, Image
 from pose_estimation_ros.errors import InputError
@@ -76,6 +77,18 @@ def test_every_layout_of_an_image_is_answered(
         ({"stamp_s": "12"}, "the stamp is '12'"),
         ({"stamp_s": datetime(2026, 1, 1)}, r"the stamp is datetime.datetime\(2026"),
         ({"camera": (600, 600, 320, 240)}, "the camera is a tuple: expected CameraModel"),
+        ({"stamp_s": 10**9999}, "the stamp is a huge int"),
+        ({"stamp_s": 10**400}, "the stamp is 1000000"),
+        ({"camera": CameraModel(float("nan"), 600, 320, 240)}, "camera's fx is nan: .* above 0"),
+        ({"camera": CameraModel(600, 0, 320, 240)}, "camera's fy is 0: .* px above 0"),
+        ({"camera": CameraModel(-600, 600, 320, 240)}, "camera's fx is -600"),
+        ({"camera": CameraModel(600, 600, float("inf"), 240)}, "camera's cx is inf"),
+        ({"camera": CameraModel("600", 600, 320, 240)}, "camera's fx is "),
+        ({"camera": CameraModel(600, 600, 320, 240, (1, 2, 3))}, r"distortion is \(1, 2, 3\)"),
+        ({"camera": CameraModel(600, 600, 320, 240, (1, 2), True)}, "expected 4 numbers"),
+        ({"camera": CameraModel(600, 600, 320, 240, np.eye(4))}, "distortion is"),
+        ({"camera": CameraModel(600, 600, 320, 240, (0, 0, 0, float("nan")))}, "distortion is"),
+        ({"depth_m": np.ma.masked_array(np.ones((24, 32)))}, r"masked array.*filled\(numpy.nan\)"),
         ({"depth_m": BGR}, r"the depth is a ndarray \(24, 32, 3\) uint8: .* of floats, in met"),
         ({"depth_m": BGR[..., 0]}, r"\(24, 32\) uint8: .* of floats, in metres"),
         ({"depth_m": np.zeros((0, 0))}, r"\(0, 0\) float64"),

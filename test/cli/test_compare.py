@@ -18,9 +18,6 @@ from calls import call
 from recordings import IMAGE, write_bag
 
 from pose_estimation_ros.cli.main import main
-from pose_estimation_ros.evaluation.pipeline_summary import jitter, tracking
-from pose_estimation_ros.evaluation.recommendation import Need, advise, expected_p95_ms
-from pose_estimation_ros.evaluation.report import svg as report_svg
 
 FRAMES = 10
 
@@ -127,89 +124,6 @@ def test_labels_give_accuracy(folder: Path, tmp_path: Path) -> None:
     v3, v4 = (pipelines[name]["accuracy"]["pose"] for name in ("v3", "v4"))
     assert v4["mean_oks"] > 0.99 and v4["found"] == v4["people"]
     assert v3["found"] <= v4["found"] / 2
-
-
-def _figures(name: str, p95: float, memory: float, persons: float, person_ms: float) -> dict:
-    return {
-        "pipeline": name,
-        "latency_ms": {"mean": 0.8 * p95, "p95": p95},
-        "stages_ms": {"pose": person_ms * persons},
-        "cost_ms": {"frame": 10.0, "person": person_ms},
-        "memory_mb": memory,
-        "fps": 1000 / p95,
-        "poses_per_frame": persons,
-        "most_poses": int(persons),
-    }
-
-
-MEASURED = {
-    "v3": _figures("v3", 20, 100, 1, 0),
-    "v4": _figures("v4", 60, 200, 3, 10),
-    "hybrid": _figures("hybrid", 40, 210, 3, 10),
-}
-
-
-@pytest.mark.parametrize(
-    ("need", "single_share", "pipeline", "met"),
-    [
-        (Need("", 1, 30, 150), 0.0, "v3", True),
-        (Need("", 1), 0.9, "v3", True),
-        (Need("", 3, 100), 0.0, "v4", True),
-        (Need("", 3, 100), 0.5, "hybrid", True),
-        (Need("", 3, 50), 0.0, "hybrid", True),
-        (Need("", 10, 115), 0.0, "hybrid", True),  # 40 + 7 more persons x 10
-        (Need("", 10, 105), 0.0, "hybrid", False),
-        (Need("", 1, 10), 0.0, "v3", False),
-        (Need("", 3, None, 50), 0.0, "v4", False),
-    ],
-)
-def test_the_advice_fits_the_need(
-    need: Need, single_share: float, pipeline: str, met: bool
-) -> None:
-    advice = advise(need, MEASURED, single_share)
-    assert (advice.pipeline, advice.met) == (pipeline, met)
-    assert ("nearest" in advice.why) == (not met)
-
-
-def test_more_persons_than_were_seen_are_expected_to_cost_more() -> None:
-    assert expected_p95_ms(MEASURED["v4"], 3) == 60
-    assert expected_p95_ms(MEASURED["v4"], 8) == 110
-    assert expected_p95_ms(MEASURED["v3"], 8) == 20
-
-
-def _record(*persons: tuple[int, float]) -> dict:
-    return {
-        "pipeline": "v4",
-        "skeleton": "coco17",
-        "poses": [
-            {
-                "track_id": identity,
-                "score": 1.0,
-                "box": [x, 0, x + 50, 100],
-                "keypoints": [[x, 10, 1.0]] * 17,
-            }
-            for identity, x in persons
-        ],
-    }
-
-
-def test_lost_identities_are_seen() -> None:
-    steady = tracking([_record((0, 0), (1, 200)), _record((0, 5), (1, 205))])
-    assert (steady["identities"], steady["identities_kept"]) == (2, 1.0)
-    swapped = tracking([_record((0, 0), (1, 200)), _record((0, 5), (7, 205))])
-    assert (swapped["identities"], swapped["identities_kept"]) == (3, 0.5)
-    assert tracking([_record(), _record()])["identities_kept"] == 1.0
-
-
-def test_jitter_is_a_share_of_the_height() -> None:
-    assert jitter([_record((0, x)) for x in (0, 5, 10, 15)]) == 0  # steady speed
-    assert jitter([_record((0, x)) for x in (0, 5, 0, 5)]) == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize("value", [1e-7, 0.3, 1, 7, 99, 100, 12345])
-def test_axes_are_round_and_hold_their_values(value: float) -> None:
-    top, step = report_svg._nice(value)
-    assert top >= value * (1 - 1e-9) and 1 <= round(top / step) <= 5
 
 
 def test_bad_input_is_named_in_one_line(folder: Path, frames: list, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from pose_estimation_ros.engine.runtimes import (
     load_runtime,
     runtimes_for,
 )
+from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
 from pose_estimation_ros.model_zoo.manifest import embedded_int8, packaged_manifest, resolve_model
 from pose_estimation_ros.settings import EngineConfig
@@ -87,12 +88,15 @@ def build_models(
     """The fallback chains of models, best first; nothing is loaded yet.
 
     `clock` (s) times the retries of models that failed. Without `fall_back`, as where a model is
-    measured, no other model takes the place of one that is asked for.
+    measured, no other model takes the place of one that is asked for, and no other runtime that of
+    one that reads none of them.
 
     Raises:
         ConfigError: a value of the configuration is none of those allowed.
     """
     config.check()
+    if not fall_back:
+        _check_runtime(config)
     loaders = ModelLoaders(config)
     workers, _ = worker_layout(config)
     pool = WorkerPool(workers)
@@ -113,6 +117,29 @@ def build_models(
             "root depth", allowed(root_depth_candidates(config, loaders)), clock, timeout_s
         ),
     )
+
+
+def _check_runtime(config: EngineConfig) -> None:
+    """Raises ConfigError where the runtime asked for reads none of the models asked for."""
+    if config.runtime == "auto":
+        return
+    files = []
+    for task, name in (("detector", config.yolo_model), ("pose", config.model_path)):
+        entry = packaged_manifest().default(task)
+        if name or entry:
+            files.append(resolve_model(name or (entry.name if entry else "")))
+    able: list[str] = []
+    for path in files:
+        # A checkpoint is converted, too.
+        kinds = [path, path.with_suffix(".onnx")] if path.suffix in (".pt", ".pth") else [path]
+        able += [name for kind in kinds for name in runtimes_for(kind)]
+    if config.runtime not in able:
+        listed = " or ".join(dict.fromkeys(able))
+        names = ", ".join(path.name for path in files)
+        raise ConfigError(
+            f"runtime: {config.runtime} reads neither of {names}: use {listed}, or name a model "
+            "of its kind"
+        )
 
 
 def detector_candidates(config: EngineConfig, loaders: ModelLoaders) -> list[Candidate[Detector]]:

@@ -18,7 +18,7 @@ from pose_estimation_ros.engine.execution.candidate import Candidate
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.engine.execution.worker_pool import WorkerPool
 from pose_estimation_ros.engine.pipelines import Models
-from pose_estimation_ros.errors import ModelError
+from pose_estimation_ros.errors import ConfigError, ModelError
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import EngineConfig
 
@@ -118,6 +118,20 @@ def test_without_fallbacks_only_what_is_asked_for_is_left() -> None:
         yolo_model="a.onnx", model_path="b.onnx", fallback_models=["c.onnx", "d.pth"]
     )
     assert names(asked)[:2] == [["a.onnx"], ["b.onnx"]]
+
+
+@pytest.mark.parametrize("runtime", ["torch", "tflite"])
+def test_who_measures_a_runtime_measures_no_other(runtime: str) -> None:
+    with pytest.raises(ConfigError, match=f"runtime: {runtime} reads neither of person_detector"):
+        build_models(EngineConfig(runtime=runtime), fall_back=False)
+    build_models(EngineConfig(runtime=runtime)).close()
+    for named in ({"model_path": f"pose.{runtime}"}, {"yolo_model": f"detector.{runtime}"}):
+        named = {name: path.replace(".torch", ".pth") for name, path in named.items()}
+        build_models(EngineConfig(runtime=runtime, **named), fall_back=False).close()
+    with pytest.raises(ConfigError, match=r"reads neither of a.xml, b.xml: use openvino, or"):
+        build_models(
+            EngineConfig(model_path="b.xml", yolo_model="a.xml", runtime=runtime), fall_back=False
+        )
 
 
 def _models(fail: list[int], asked: bool = True) -> Models:

@@ -61,7 +61,7 @@ class CameraExecutor(Executor):
         self._once(timeout_sec, future.done)
 
     def shutdown(self, timeout_sec: float | None = None) -> bool:
-        """Stops; whether every callback was over within `timeout_sec`.
+        """Stops; returns whether all callbacks finished within `timeout_sec`.
 
         What one of them still uses could not be destroyed, and rclpy itself does not wait for it.
         """

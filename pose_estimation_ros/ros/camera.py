@@ -1,4 +1,4 @@
-"""One camera of the node: takes images, has them answered, and counts what is dropped and why."""
+"""One camera of the node: receives images, has them processed, and counts drops by reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REPLACED = "replaced by a newer one"
 
 
 class Camera:
-    """Takes images, hands them to the worker, and answers them when the worker calls back.
+    """Receives images, queues them for the worker, and processes them when the worker calls back.
 
     The settings are read anew for each image.
     """
@@ -44,7 +44,7 @@ class Camera:
         worker: FrameWorker,
         settings: Settings,
     ) -> None:
-        """Opens the topics that it publishes to.
+        """Creates the publishers.
 
         Raises:
             ConfigError: an output is asked for that cannot be made.
@@ -64,7 +64,7 @@ class Camera:
         self._reset_requested = False
 
     def activate(self) -> None:
-        """Starts to take images."""
+        """Subscribes to images."""
         self._statistics.start()
         self._status.start()
         self._timing = NextImageWait()
@@ -72,22 +72,22 @@ class Camera:
         self._node.get_logger().info(f"waiting for images on {self._inputs.topic}")
 
     def deactivate(self) -> None:
-        """Takes no more images."""
+        """Unsubscribes from images."""
         self._inputs.close()
         self._drop_waiting("deactivated")
 
     def close(self) -> None:
-        """Ends all topics."""
+        """Destroys publishers and subscriptions."""
         self._inputs.close()
         self._processor.close()
 
     @property
     def enabled(self) -> bool:
-        """Whether images are answered, as `set_enabled` says."""
+        """Whether images are processed, as set by `set_enabled`."""
         return self._enabled
 
     def set_enabled(self, enabled: bool) -> None:
-        """Pauses or resumes; the images that come during a pause are dropped."""
+        """Pauses or resumes; images received while paused are dropped."""
         self._enabled = enabled
         if not enabled:
             self._drop_waiting("disabled")
@@ -141,7 +141,7 @@ class Camera:
             self._statistics.dropped(_REPLACED)
 
     def _answer_newest(self, received: ReceivedImage, cancel: CancelToken) -> None:
-        """Answers an image, or the next one if that is about to arrive."""
+        """Processes an image, or the next one if that is about to arrive."""
         if self._settings.topics.every_frame:
             self._answer(received, cancel)
             return
@@ -154,7 +154,7 @@ class Camera:
         self._timing.answered(time.perf_counter() - began_s)
 
     def _answer(self, received: ReceivedImage, cancel: CancelToken) -> None:
-        """Answers one image, or counts it as dropped with the reason; never raises."""
+        """Processes one image, or counts it as dropped with the reason; never raises."""
         topic = self._inputs.topic
         try:
             if self._reset_requested:  # here, since only this thread touches the tracks

@@ -50,7 +50,7 @@ def declare(node: Node) -> None:
 
 
 def _given(node: Node, setting: Setting) -> tuple[Any, bool]:
-    """The default of a parameter, or what stands for a given value that ROS would not take.
+    """The default of a parameter, or the converted value where ROS rejects the given one.
 
     A parameter file gives `[]` no type, and `10` not that of a number with decimals.
     """
@@ -67,7 +67,7 @@ def _given(node: Node, setting: Setting) -> tuple[Any, bool]:
 
 
 def with_floats(parameters: Iterable[Parameter]) -> list[Parameter]:
-    """The parameters, with whole numbers as floats where these are expected."""
+    """Converts integers to floats where the setting is a float."""
     return [
         Parameter(one.name, Parameter.Type.DOUBLE, float(one.value))
         if one.type_ == Parameter.Type.INTEGER
@@ -79,7 +79,7 @@ def with_floats(parameters: Iterable[Parameter]) -> list[Parameter]:
 
 
 def ros_default(setting: Setting) -> Any:
-    """The default as ROS needs it: an empty list has no type there."""
+    """The default in ROS's form, where an empty list has no type."""
     return [""] if setting.default == [] else setting.default
 
 
@@ -105,7 +105,7 @@ def descriptor(setting: Setting) -> ParameterDescriptor:
 
 
 def with_restart_hint(names: Iterable[str], result: SetParametersResult) -> SetParametersResult:
-    """The result of setting these parameters; a refusal of structural ones says what to do."""
+    """Adds to a rejected change of read-only parameters that the node needs a restart."""
     structural = [name for name in SETTINGS if name in names and not SETTINGS[name].live]
     if structural and not result.successful:
         result.reason += f" To change {', '.join(structural)}, restart the node."
@@ -113,7 +113,7 @@ def with_restart_hint(names: Iterable[str], result: SetParametersResult) -> SetP
 
 
 def value_check() -> Callable[[list[Parameter]], SetParametersResult]:
-    """A callback that refuses values that no descriptor can rule out, with the reason."""
+    """A callback that rejects values that descriptors cannot rule out, with the reason."""
 
     def check(parameters: Iterable[Parameter]) -> SetParametersResult:
         for parameter in parameters:
@@ -138,7 +138,7 @@ def read(node: Node, settings: Settings) -> None:
 
 
 def read_live(node: Node, settings: Settings) -> None:
-    """Reads the parameters that may change while the node runs; they hold from the next frame."""
+    """Reads the live parameters; they apply from the next frame."""
     apply(settings, _values(node), live_only=True)
 
 

@@ -24,7 +24,7 @@ from pose_estimation_ros.settings import Settings
 
 
 class FrameProcessor:
-    """Answers one camera's images with its pipeline. Not thread-safe.
+    """Processes one camera's images with its pipeline. Not thread-safe.
 
     Attributes:
         missing: outputs that were asked for and cannot be made, each with what to do.
@@ -39,7 +39,7 @@ class FrameProcessor:
         statistics: CameraStatistics,
         settings: Settings,
     ) -> None:
-        """Opens the topics.
+        """Creates the publishers.
 
         Raises:
             ConfigError: transforms are asked for, and tf2_msgs is not installed.
@@ -58,14 +58,14 @@ class FrameProcessor:
         return self._visuals.missing
 
     def close(self) -> None:
-        """Ends the topics."""
+        """Destroys the publishers."""
         self._node.destroy_publisher(self._poses)
         self._visuals.destroy()
         if self._transforms is not None:
             self._transforms.destroy()
 
     def reset(self) -> None:
-        """Starts identities anew."""
+        """Resets tracking."""
         self._pipeline.reset()
 
     def answer(self, received: ReceivedImage, cancel: CancelToken) -> None:

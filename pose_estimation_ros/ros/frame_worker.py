@@ -1,4 +1,4 @@
-"""The thread that answers images, one at a time, whichever camera they come from."""
+"""The thread that processes the images of all cameras, one at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class ReceivedImage:
-    """An image message and when it came, by the node's clock and by a steady one."""
+    """An image message with its receive time on the node's clock and on a steady clock."""
 
     message: CameraImage
     sequence: int
@@ -29,7 +29,7 @@ Answer = Callable[[ReceivedImage, CancelToken], None]
 
 
 class FrameWorker:
-    """One thread, a mailbox of one image for each camera, and what cancels the image in work.
+    """One thread, a one-image mailbox per camera, and the token that cancels the current image.
 
     Cameras take turns, so that none starves. An image that comes while an older one of its camera
     waits takes its place. The answers must not raise.
@@ -49,23 +49,23 @@ class FrameWorker:
 
     @property
     def running(self) -> bool:
-        """Whether images are answered."""
+        """Whether the thread is running."""
         return self._thread is not None
 
     def start(self) -> None:
-        """Answers images from now on."""
+        """Starts the thread."""
         self._cancel = CancelToken()
         run = partial(contextvars.copy_context().run, self._run, self._cancel)
         self._thread = threading.Thread(target=run, name="pose_frames", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Answers no more images and cancels the one in work; does not wait for it."""
+        """Stops the thread and cancels the current image, without waiting for it."""
         self._thread = None
         self._cancel.cancel()
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether the image in work, if there is one, was over in time."""
+        """Waits for the current image, if any; whether it finished in time."""
         over = self._answering.acquire(timeout=timeout_s)
         if over:
             self._answering.release()
@@ -99,22 +99,22 @@ class FrameSlot:
         self._camera, self._mailboxes, self._answer_now = camera, mailboxes, answer_now
 
     def put(self, image: ReceivedImage) -> bool:
-        """Leaves an image for the worker; True where it takes the place of an older one."""
+        """Queues an image for the worker; True if it replaced an older one."""
         return self._mailboxes.put(self._camera, image)
 
     def answer_now(self, image: ReceivedImage) -> None:
-        """Answers an image in the caller's thread, once the worker is free."""
+        """Processes an image in the caller's thread, once the worker is free."""
         self._answer_now(self._camera, image)
 
     def take_newer(self, timeout_s: float) -> ReceivedImage | None:
-        """The camera's next image, waited for; None on timeout."""
+        """Waits for the camera's next image; None on timeout."""
         return self._mailboxes.take_newer(self._camera, timeout_s)
 
     def clear(self) -> int:
-        """Drops the image that waits; how many that were, 0 or 1."""
+        """Drops the waiting image; returns how many that were, 0 or 1."""
         return self._mailboxes.clear_slot(self._camera)
 
     @property
     def waiting(self) -> int:
-        """How many images wait: 0 or 1."""
+        """Number of waiting images: 0 or 1."""
         return self._mailboxes.waiting_in(self._camera)

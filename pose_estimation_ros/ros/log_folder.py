@@ -1,4 +1,4 @@
-"""A folder that ROS can write its log to, where the usual one cannot be written."""
+"""A fallback for ROS's log folder where the usual one is not writable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def usual_folder() -> Path:
 
 
 def provide_log_folder() -> list[str]:
-    """Makes sure that rclpy.init finds a folder for its log, and says so where it is another.
+    """Makes sure that rclpy.init finds a writable log folder; prints a line if it is another.
 
     Returns:
         Arguments for rclpy.init, after its others: where no folder can be written, not even a

@@ -13,12 +13,12 @@ _KINDS = 32
 
 
 def without_figures(text: str) -> str:
-    """The line without digits, so that lines that differ in numbers only compare equal."""
+    """Strips digits, so that lines that differ only in numbers compare equal."""
     return "".join(letter for letter in text if not letter.isdigit())
 
 
 class Throttle:
-    """Limits how often a log line repeats; lines that differ in numbers only count as one.
+    """Limits how often a log line repeats; lines that differ only in numbers count as one.
 
     What arrives may make lines of ever new kinds, so beyond 32 of them at a time all wait.
     """
@@ -29,7 +29,7 @@ class Throttle:
         self._passed_s: dict[str, float] = {}
 
     def passes(self, text: str) -> bool:
-        """Whether to say it now."""
+        """True if the line should be logged now."""
         now_s = time.monotonic()
         kind = without_figures(text)
         with self._lock:
@@ -46,7 +46,7 @@ _LOGGER: contextvars.ContextVar[Any] = contextvars.ContextVar("pose_estimation_r
 
 
 class _ToNode(logging.Handler):
-    """Passes lines to the node of the thread, or to the first one of the process."""
+    """Forwards lines to the logger of the thread's node, by default the first node's."""
 
     def __init__(self, logger: Any) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ _LATE = 0.1  # of a period, that an image may come later than it is due
 
 
 class NextImageWait:
-    """The period of a camera's images and the time that its answers take.
+    """Tracks the period of a camera's images and their processing time.
 
     Where an answer takes longer than a period, the image that waits at its end may be nearly
     a period old while a new one is about to come. For an answer of 500 ms and images every
@@ -25,13 +25,13 @@ class NextImageWait:
         self._answer_s = 0.0
 
     def arrived(self, now_s: float) -> None:
-        """An image came that may be answered."""
+        """Records the arrival of an image."""
         if not math.isnan(self._last_s):
             self._intervals.append(now_s - self._last_s)
         self._last_s = now_s
 
     def answered(self, duration_s: float) -> None:
-        """An answer took that long."""
+        """Records the processing time of an image."""
         self._answer_s = duration_s
 
     def wait_for_newer_s(self, received_s: float, now_s: float) -> float:

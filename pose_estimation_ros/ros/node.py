@@ -107,7 +107,7 @@ class PoseEstimationNode(LifecycleNode):
         return camera
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Takes images and answers them."""
+        """Starts processing images."""
         self._log_here()
         self._worker.start()
         for camera in self._cameras:
@@ -115,29 +115,29 @@ class PoseEstimationNode(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Takes no more images; gives up the frame in work before its next step."""
+        """Stops processing images; the current one is cancelled before its next stage."""
         self.stop()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Lets go of the models and topics."""
+        """Releases models and topics."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stops, from whatever state."""
+        """Stops from any state."""
         self.stop()
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Goes back to unconfigured, from where it can be configured again."""
+        """Returns to unconfigured, so that the node can be configured again."""
         self.stop()
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
     def stop(self, wait_s: float = _JOIN_S) -> bool:
-        """Stops answering images; whether the last one, and whatever hung, is over by then."""
+        """Stops processing; whether the last image, and any hung call, finished in time."""
         self._worker.stop()
         for camera in self._cameras:
             camera.deactivate()
@@ -156,7 +156,7 @@ class PoseEstimationNode(LifecycleNode):
     # Parameters, services, diagnostics
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
-        """As rclpy's, with a hint where a parameter cannot change while the node runs."""
+        """Like rclpy's, with a hint if a parameter needs a restart."""
         parameter_list = declared_parameters.with_floats(parameter_list)
         result = super().set_parameters_atomically(parameter_list)
         return declared_parameters.with_restart_hint([p.name for p in parameter_list], result)
@@ -164,7 +164,7 @@ class PoseEstimationNode(LifecycleNode):
     def _on_change_state(
         self, request: ChangeState.Request, response: ChangeState.Response
     ) -> ChangeState.Response:
-        """Refuses transitions that do not exist here; rclpy itself would end the process."""
+        """Rejects invalid transitions, on which rclpy would end the process."""
         try:
             return self._change_state(request, response)
         except rclpy_implementation.RCLError:

@@ -1,16 +1,16 @@
-"""Drops images so that at most `target_fps` a second are answered."""
+"""Drops images so that at most `target_fps` per second are processed."""
 
 from __future__ import annotations
 
 
 class RateLimit:
-    """Lets images pass at a mean rate. Not thread-safe."""
+    """Passes images at a mean rate. Not thread-safe."""
 
     def __init__(self) -> None:
         self._next_due_s = 0.0
 
     def passes(self, now_s: float, target_fps: float) -> bool:
-        """Whether the image that came at `now_s` may be answered; 0 images a second: no limit."""
+        """Whether the image received at `now_s` passes; a `target_fps` of 0 is no limit."""
         if target_fps <= 0:
             return True
         # A rate that was raised holds at once, whatever was due at the old one.

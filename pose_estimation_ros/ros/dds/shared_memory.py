@@ -19,7 +19,7 @@ ENOUGH_BYTES = 128 * 2**20
 
 
 def abandoned(folder: Path = FOLDER) -> list[Path]:
-    """The segments whose process is over."""
+    """Segments whose process has exited."""
     locks = sorted(folder.glob(f"{_PREFIX}*{_LOCK}"))
     found = [(lock, lock.with_name(lock.name.removesuffix(_LOCK))) for lock in locks]
     return [segment for lock, segment in found if segment.is_file() and not _held(lock)]
@@ -71,5 +71,5 @@ def remove(segments: list[Path]) -> list[Path]:
 
 
 def total_bytes(folder: Path = FOLDER) -> int:
-    """How much shared memory there may be in all."""
+    """Size of the shared memory file system."""
     return shutil.disk_usage(folder).total

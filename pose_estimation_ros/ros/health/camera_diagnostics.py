@@ -20,17 +20,17 @@ class CameraStatusReporter:
         self._reason = ""
 
     def start(self) -> None:
-        """From now on a reason is logged even if it was logged before."""
+        """Forgets which reasons were logged."""
         self._reason = ""
 
     def begin(self, topic: str) -> StatusReport:
-        """A report for the camera that listens to a topic."""
+        """Starts a report for a camera's topic."""
         report = StatusReport(f"{self._node.get_fully_qualified_name()}: {self._name}")
         report.add("topic", topic)
         return report
 
     def end(self, report: StatusReport, situation: CameraSituation) -> DiagnosticStatus:
-        """The report's status, with the reason where poses do not come as they should."""
+        """Finishes the report, with the reason if poses are missing."""
         reason, statistics, now_s = diagnose(situation), situation.statistics, time.monotonic()
         if without_figures(reason) != without_figures(self._reason):
             if reason:

@@ -37,11 +37,11 @@ class CameraStatistics:
         self.stamp_age_ms = 0.0  # of the last image: NaN for a zero stamp, negative for the future
 
     def start(self) -> None:
-        """Restarts the clocks that tell how long nothing has come."""
+        """Restarts the timers for missing images, results and persons."""
         self.last_image_s = self.last_answer_s = self.last_person_s = time.monotonic()
 
     def received_one(self) -> int:
-        """Counts a received image; its number, from 0."""
+        """Counts a received image; returns its number, from 0."""
         with self._lock:
             self.received += 1
             self.last_image_s = time.monotonic()
@@ -49,7 +49,7 @@ class CameraStatistics:
             return self.received - 1
 
     def dropped(self, reason: str, count: int = 1) -> None:
-        """Counts images that will not be answered."""
+        """Counts dropped images."""
         with self._lock:
             self._drops[reason] += count
             if reason in ("model failed", "internal error"):
@@ -62,7 +62,7 @@ class CameraStatistics:
             return self._drops.total()
 
     def answered_one(self, result: PoseResult, times: dict[str, float]) -> None:
-        """Counts an answered image, with its times by stage in ms."""
+        """Counts a processed image, with its times by stage in ms."""
         with self._lock:
             self.answered += 1
             self.stamps_went_back += result.stamp_went_back
@@ -85,7 +85,7 @@ class CameraStatistics:
 
     @property
     def rate_out(self) -> float:
-        """Frames answered a second."""
+        """Processed frames per second."""
         return self._rate_out.per_second
 
     def fill(self, report: StatusReport, target_fps: float, waiting: int) -> None:

@@ -1,4 +1,4 @@
-"""Image loss: how many of a camera's images get lost between the driver and this node."""
+"""Image loss: the share of a camera's images lost between driver and node."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class ImageLoss:
         self._many_lost = False
 
     def arrived(self) -> None:
-        """An image came."""
+        """Records an image."""
         self._add(self._images)
 
     def announced(self) -> None:
-        """A CameraInfo came."""
+        """Records a CameraInfo."""
         self._add(self._announced)
 
     @property
     def arrived_share(self) -> float:
-        """The share of the announced images that came in the last 10 s; NaN where unknown."""
+        """Share of announced images that arrived in the last 10 s; NaN if unknown."""
         oldest = self._clock() - _WINDOW_S
         images = sum(moment >= oldest for moment in list(self._images))
         announced = sum(moment >= oldest for moment in list(self._announced))
         return min(images / announced, 1.0) if announced >= _MIN_ANNOUNCED else float("nan")
 
     def many_lost(self) -> bool:
-        """Whether enough images get lost to warn about it."""
+        """Whether the loss is worth a warning."""
         share = self.arrived_share
         self._many_lost = share < (_ENOUGH if self._many_lost else _TOO_FEW)
         return self._many_lost

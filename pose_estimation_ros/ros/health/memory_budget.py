@@ -1,4 +1,4 @@
-"""Memory budget: what the node gives up when it uses too much memory."""
+"""Memory budget: what the node frees when it exceeds its limit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class MemoryBudget:
     def check(
         self, limit_mb: float, models: Models | None, options: PipelineOptions
     ) -> tuple[float, str]:
-        """The memory in MB, and where it is over the limit (0: none) a line that says so."""
+        """The memory in MB, and a warning if it exceeds the limit (0: none)."""
         if models is not (self._models and self._models()):
             self._models = weakref.ref(models) if models else None
             self._given_up, self._next_step_s = [], 0.0
@@ -59,7 +59,7 @@ class MemoryBudget:
         return memory_mb, f"{text}: {shed}"
 
     def _shed(self, models: Models, options: PipelineOptions) -> bool:
-        """Gives up the next thing; False where nothing is left."""
+        """Frees the next item; False if nothing is left."""
         step = ""
         if options.pose_cache.cache_size > 0:
             options.pose_cache.cache_size = 0

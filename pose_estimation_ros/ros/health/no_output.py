@@ -20,7 +20,7 @@ _OLD_MS = 60_000.0
 
 @dataclass(frozen=True, slots=True)
 class ImageSubscription:
-    """What a camera listens to: topic with namespace, type as `package/msg/Type`, QoS."""
+    """An image subscription: resolved topic, type as `package/msg/Type`, QoS."""
 
     topic: str
     type_name: str
@@ -62,7 +62,7 @@ def diagnose_publishers(subscription: ImageSubscription, publishers: Sequence[An
 
 
 def _latched_advice(subscription: ImageSubscription, publishers: Sequence[Any]) -> str:
-    """What to do where a publisher keeps its last image for who comes later, and asks for it."""
+    """Advice for a latched publisher (transient_local) that a volatile subscription misses."""
     latched = DurabilityPolicy.TRANSIENT_LOCAL
     keeps = any(publisher.qos_profile.durability == latched for publisher in publishers)
     if not keeps or subscription.qos.durability == latched:
@@ -129,7 +129,7 @@ def diagnose(situation: CameraSituation) -> str:
 
 
 def _diagnose_answers(situation: CameraSituation, now_s: float) -> str:
-    """What is wrong although images are answered."""
+    """What is wrong although images are processed."""
     statistics = situation.statistics
     age_ms = statistics.stamp_age_ms
     if not math.isnan(situation.arrived_share):

@@ -49,6 +49,6 @@ class StatusReport:
             self.raise_to(WARN, f"{what} fell back to {status.active}{last} ({reason})")
 
     def status(self, fine: str) -> DiagnosticStatus:
-        """The finished status; `fine` is its message where nothing was raised."""
+        """The finished status; `fine` is its message if nothing was raised."""
         self._status.message = "; ".join(dict.fromkeys(self._messages)) or fine
         return self._status

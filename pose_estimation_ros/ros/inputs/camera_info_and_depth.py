@@ -1,4 +1,4 @@
-"""A camera's intrinsics and depth images, as they belong to its colour images."""
+"""A camera's intrinsics and depth images, matched to its colour images."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class CameraInputs:
         return self.images.topic if self.images else "(inactive)"
 
     def open(self) -> None:
-        """Starts to take images."""
+        """Creates the subscriptions."""
         topics = self._topics
         kind: Any = CompressedImage if topics.compressed else ImageMsg
         name = self._compressed_topic() if topics.compressed else f"{self._prefix}image"
@@ -84,7 +84,7 @@ class CameraInputs:
             self._add(ImageMsg, f"{self._prefix}depth", depth, newest_only(), group=apart)
 
     def _compressed_topic(self) -> str:
-        """A remapping of `image` holds here, too, as with image_transport; its own one wins."""
+        """As in image_transport, a remapping of `image` applies here too, unless overridden."""
         name = f"{self._prefix}image/compressed"
         resolved = self._node.resolve_topic_name(name)
         if resolved != self._node.resolve_topic_name(name, only_expand=True):
@@ -92,7 +92,7 @@ class CameraInputs:
         return f"{self._node.resolve_topic_name(f'{self._prefix}image')}/compressed"
 
     def close(self) -> None:
-        """Takes no more images."""
+        """Destroys the subscriptions."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()

@@ -23,7 +23,7 @@ class PoseArrayBuilder:
         self._skeleton: Skeleton | None = None
 
     def build(self, header: Header, width: int, height: int, result: PoseResult) -> PoseArray:
-        """Everything but the times and counters."""
+        """Fills everything except times and counters."""
         skeleton = result.poses.skeleton
         message = self._message
         if skeleton is not self._skeleton:
@@ -74,7 +74,7 @@ class PoseArrayBuilder:
 
 
 def poses_of(message: PoseArray) -> PoseResult:
-    """The engine's form of a received message, to draw or to measure; times are left out."""
+    """Converts a received message back to the engine's types, without times."""
     persons = message.poses
     shape = (len(persons), len(message.keypoint_names))
     keypoints = [keypoint for person in persons for keypoint in person.keypoints]

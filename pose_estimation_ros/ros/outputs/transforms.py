@@ -18,7 +18,7 @@ class TransformPublisher:
     """Publishes `<prefix>person_<track>/<joint>` below the camera's frame on /tf."""
 
     def __init__(self, node: Node, prefix: str) -> None:
-        """Opens /tf.
+        """Creates the publisher of /tf.
 
         Raises:
             ConfigError: tf2_msgs is not installed.
@@ -34,7 +34,7 @@ class TransformPublisher:
         self._publisher = node.create_publisher(TFMessage, "/tf", 100)
 
     def publish(self, header: Header, result: PoseResult) -> None:
-        """Sends the joints whose positions are known; tracks that are lost get none."""
+        """Publishes the joints with known positions; lost tracks have none."""
         transforms = []
         joints = skeleton_named(result.skeleton).joints
         for person, track in enumerate(result.poses.track_ids.tolist()):

@@ -1,4 +1,4 @@
-"""Annotated images and 3D markers, made only while somebody subscribes to them."""
+"""Annotated images and 3D markers, published only while there are subscribers."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ DECODERS = (
     "auto",
     "yolov8",
     "yolov5",
+    "yolov6",
     "yolox",
     "nms",
     "yolox_nms",

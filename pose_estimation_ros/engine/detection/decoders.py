@@ -14,6 +14,7 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import AnyArray, RealArray
 
 STRIDES = (8, 16, 32)
+_UNIT_AT_MOST = 2  # px or canvases; nobody who is found is within 2 px of the canvas's corner
 _LARGEST_LOG_SIZE = 10.0  # a size beyond e^10 cells is noise and would overflow
 
 Outputs = Sequence[AnyArray]
@@ -43,6 +44,12 @@ def _in_pixels(boxes: RealArray, height: int, width: int, unit: bool) -> RealArr
     return boxes * np.array([width, height] * 2, np.float32) if unit else boxes
 
 
+def _selected_in_pixels(boxes: RealArray, height: int, width: int) -> RealArray:
+    """Boxes after NMS: in pixels, or, where all are within 2 px, in parts of the canvas."""
+    unit = bool(np.abs(boxes).max(initial=0.0) <= _UNIT_AT_MOST)
+    return _in_pixels(boxes, height, width, unit)
+
+
 def decode_yolov8(
     outputs: Outputs, height: int, width: int, classes: Classes = (0,), unit: bool = False
 ) -> RawDetections:
@@ -55,10 +62,17 @@ def decode_yolov8(
     return RawDetections(boxes, raw[[4 + kind for kind in classes]].max(axis=0))
 
 
+def decode_yolov8_rows(
+    outputs: Outputs, height: int, width: int, classes: Classes = (0,), unit: bool = False
+) -> RawDetections:
+    """As YOLOv8, but a row a cell: (1, a, 4 + classes)."""
+    return decode_yolov8([outputs[0].transpose(0, 2, 1)], height, width, classes, unit)
+
+
 def decode_yolov5(
     outputs: Outputs, height: int, width: int, classes: Classes = (0,), unit: bool = False
 ) -> RawDetections:
-    """YOLOv5, and YOLOX decoded in its graph: (1, a, 5 + classes).
+    """YOLOv5, and YOLOv6 and YOLOX decoded in their graphs: (1, a, 5 + classes).
 
     Centre and size in pixels (with `unit` in parts of the canvas), objectness, class scores.
     """
@@ -98,7 +112,7 @@ def decode_selected(
     """Exports with NMS in the graph: (1, a, 6) of x1 y1 x2 y2, score, class."""
     raw = outputs[0][0]
     raw = raw[np.isin(raw[:, 5], classes)]
-    return RawDetections(raw[:, :4], raw[:, 4])
+    return RawDetections(_selected_in_pixels(raw[:, :4], height, width), raw[:, 4])
 
 
 def decode_paddle(
@@ -107,7 +121,7 @@ def decode_paddle(
     """PaddleDetection with NMS in the graph: (a, 6) of class, score, x1 y1 x2 y2."""
     raw = next(output for output in outputs if output.ndim == 2 and output.shape[1] == 6)
     raw = raw[np.isin(raw[:, 0], classes)]
-    return RawDetections(raw[:, 2:], raw[:, 1])
+    return RawDetections(_selected_in_pixels(raw[:, 2:], height, width), raw[:, 1])
 
 
 def decode_labelled(
@@ -116,12 +130,12 @@ def decode_labelled(
     """MMDeploy with NMS in the graph: (1, a, 5) of x1 y1 x2 y2, score, and labels (1, a)."""
     raw, labels = outputs if outputs[0].ndim == 3 else outputs[::-1]
     raw = raw[0][np.isin(labels[0], classes)]
-    return RawDetections(raw[:, :4], raw[:, 4])
+    return RawDetections(_selected_in_pixels(raw[:, :4], height, width), raw[:, 4])
 
 
 def decode_pair(
     outputs: Outputs, height: int, width: int, classes: Classes = (0,)
 ) -> RawDetections:
-    """One-class models with two outputs: boxes (1, a, 4) in pixels and scores (1, a)."""
+    """One-class models with two outputs: boxes (1, a, 4) and scores (1, a)."""
     boxes, scores = outputs if outputs[0].shape[-1] == 4 else outputs[::-1]
-    return RawDetections(boxes[0], scores.reshape(-1))
+    return RawDetections(_selected_in_pixels(boxes[0], height, width), scores.reshape(-1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +19,10 @@ from pose_estimation_ros.engine.detection.decoders import (
     decode_selected,
     decode_yolov5,
     decode_yolov8,
+    decode_yolov8_rows,
     decode_yolox,
 )
+from pose_estimation_ros.engine.detection.person_classes import class_names, person_classes
 from pose_estimation_ros.engine.letterbox import Anchor
 from pose_estimation_ros.engine.preprocessing import (
     IMAGENET,
@@ -35,8 +36,8 @@ from pose_estimation_ros.errors import ModelError
 # The grids of usual exports, and of those with a finer (P2) or coarser (P6) one.
 _STRIDE_SETS = (STRIDES, (4, 8, 16, 32), (8, 16, 32, 64))
 _UNIT_AT_MOST = 2  # canvases; centres in pixels are far beyond it
-_PERSON_NAMES = {"person", "persons", "people", "pedestrian", "pedestrians", "human"}
-_PARTS = ("head", "face", "hand", "foot", "helmet", "hat", "plate")
+_COCO_CLASSES = 80
+_BEYOND_ONE = 0.1  # by how much rounding may carry a score over 1
 
 Decode = Callable[[Sequence[AnyArray], int, int], RawDetections]
 
@@ -56,46 +57,6 @@ class DetectorHead:
     norm: Normalisation = UNIT
     anchor: Anchor = "center"
     step: int = max(STRIDES)
-
-
-def person_classes(
-    metadata: Mapping[str, str], asked: Sequence[int], source: str
-) -> tuple[int, ...]:
-    """The numbers of the classes that are persons.
-
-    Those asked for; else by the names in the metadata, as ultralytics writes them; else class 0.
-
-    Raises:
-        ModelError: the file names its classes, and none is a person's.
-    """
-    if asked:
-        return tuple(asked)
-    names = _class_names(metadata)
-    found = tuple(
-        number for number, name in names.items() if name.strip().lower() in _PERSON_NAMES
-    )
-    if found or not names:
-        return found or (0,)
-    if len(names) == 1 and not any(part in next(iter(names.values())).lower() for part in _PARTS):
-        return tuple(names)
-    listed = ", ".join(f"{number} {name}" for number, name in list(names.items())[:8])
-    raise ModelError(
-        f"{source} finds {listed}: none of these is called person; say which are, with --classes "
-        "(parameter classes)"
-    )
-
-
-def _class_names(metadata: Mapping[str, str]) -> dict[int, str]:
-    """Class names by number; empty where the metadata have none that can be read."""
-    try:
-        names = ast.literal_eval(metadata.get("names", ""))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return {}
-    if isinstance(names, list | tuple):
-        names = dict(enumerate(names))
-    if not isinstance(names, dict):
-        return {}
-    return {key: str(name) for key, name in names.items() if isinstance(key, int)}
 
 
 def detector_heads(
@@ -125,7 +86,9 @@ def detector_heads(
             "use a detector of upright ones"
         )
     classes = person_classes(metadata, asked, source)
-    heads = _possible_heads(outputs, height, width, input_dtype, _class_names(metadata), classes)
+    heads = _possible_heads(
+        outputs, height, width, input_dtype, class_names(metadata), classes, decoder
+    )
     if decoder:
         named = [head for head in heads if head.name == decoder]
         if not named:
@@ -135,8 +98,8 @@ def detector_heads(
     if not heads:
         raise ModelError(
             f"{what} for a canvas of {width}x{height}: not a person detector of a known kind "
-            "(YOLOv5, v8, v11, YOLOX, RTMDet, PicoDet, or boxes (1, a, 4) with scores (1, a)); "
-            "--decoder and --classes help only where one fits"
+            "(YOLOv5, v6, v8, v11, YOLOX, RTMDet, PicoDet, or boxes (1, a, 4) with scores (1, a))"
+            "; --decoder and --classes help only where one fits"
         )
     for head in heads:
         try:
@@ -155,6 +118,7 @@ def _possible_heads(
     input_dtype: np.dtype,
     names: Mapping[int, str],
     classes: tuple[int, ...],
+    decoder: str,
 ) -> list[DetectorHead]:
     shapes = [tuple(output.shape) for output in outputs]
     if any(len(shape) == 2 and shape[1] == 6 for shape in shapes):
@@ -168,7 +132,7 @@ def _possible_heads(
         if heads:
             return heads
     if len(shapes) >= 1 and len(shapes[0]) == 3:
-        return _heads_of_one(outputs[0], height, width, names, classes)
+        return _heads_of_one(outputs[0], height, width, names, classes, decoder)
     return []
 
 
@@ -198,6 +162,7 @@ def _heads_of_one(
     width: int,
     names: Mapping[int, str],
     classes: tuple[int, ...],
+    decoder: str,
 ) -> list[DetectorHead]:
     _, rows, columns = output.shape
     heads: list[DetectorHead] = []
@@ -211,15 +176,39 @@ def _heads_of_one(
             unit = bool(np.abs(output[0, :, :2]).max() <= _UNIT_AT_MOST)
             decode = partial(decode_yolov5, classes=classes, unit=unit)
             heads.append(DetectorHead("yolov5", decode, step=step))
-        if rows == cells and columns >= 6:
-            # Offsets from the cells' corners are within a few cells; centres span the canvas.
-            if np.abs(output[0, :, :2]).max() > max(height, width) / 2:
-                decode = partial(decode_yolov5, classes=classes)
-            else:
-                decode = partial(decode_yolox, classes=classes, strides=strides)
-            heads.append(DetectorHead("yolox", decode, RAW_BGR, "top_left", step))
-    # What was selected has whole numbers for classes; a cell's score is hardly ever one.
-    whole = columns == 6 and bool((output[0, :, 5] == np.round(output[0, :, 5])).all())
-    if columns == 6 and (whole or not heads):
+        if rows == cells and columns >= 5:
+            heads += _heads_of_cells(output, height, width, strides, names, classes, decoder)
+    # What was selected has whole numbers for classes; other scores hardly ever are.
+    if columns == 6 and bool((output[0, :, 5] == np.round(output[0, :, 5])).all()):
         heads.insert(0, DetectorHead("nms", partial(decode_selected, classes=classes)))
     return heads
+
+
+def _heads_of_cells(
+    output: AnyArray,
+    height: int,
+    width: int,
+    strides: Sequence[int],
+    names: Mapping[int, str],
+    classes: tuple[int, ...],
+    decoder: str,
+) -> list[DetectorHead]:
+    """Of (1, cells, columns): YOLOX, YOLOv6, or YOLOv8 with its sides exchanged."""
+    columns, step = output.shape[2], max(strides)
+    scores = output[0, :, 4:]
+    if scores.min() < -_BEYOND_ONE or scores.max() > 1 + _BEYOND_ONE:
+        return []  # such as NanoDet's, whose columns are distributions
+    # An objectness comes before the classes, or does not.
+    no_objectness = columns - 4 == (len(names) or _COCO_CLASSES)
+    if columns < 6 or decoder == "yolov8" or (no_objectness and decoder in ("", "auto")):
+        unit = bool(np.abs(output[0, :, :2]).max() <= _UNIT_AT_MOST)
+        exchanged = partial(decode_yolov8_rows, classes=classes, unit=unit)
+        return [DetectorHead("yolov8", exchanged, step=step)]
+    if bool((output[0, :, 4] == 1).all()):  # YOLOv6 keeps the column and fills it
+        return [DetectorHead("yolov6", partial(decode_yolov5, classes=classes), step=step)]
+    # Offsets from the cells' corners are within a few cells; centres span the canvas.
+    if np.abs(output[0, :, :2]).max() > max(height, width) / 2:
+        decode: Decode = partial(decode_yolov5, classes=classes)
+    else:
+        decode = partial(decode_yolox, classes=classes, strides=strides)
+    return [DetectorHead("yolox", decode, RAW_BGR, "top_left", step)]

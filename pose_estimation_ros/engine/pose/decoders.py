@@ -17,6 +17,7 @@ from pose_estimation_ros.errors import ModelError
 RAW_RGB = Normalisation(order="rgb", divisor=1.0)
 DEPTH_RANGE_M = 1.0  # half the depth that ConvNeXtPose's volume spans
 _JOINT_COUNTS = {len(skeleton.joints) for skeleton in SKELETONS.values()}
+_UNIT_AT_MOST = 2  # crops; nobody's joints are all within 2 px of the crop's corner
 _LEAST_HEAT = 1e-6  # below which the logarithm of a heatmap's value says nothing
 _LEAST_BEND = 1e-6  # of a parabola through three cells, below which it is flat
 
@@ -72,6 +73,15 @@ def decode_cells(outputs: Sequence[AnyArray], height: int, width: int, cells: in
     return CropJoints(xy, np.ones(joints.shape[:2], np.float32), z)
 
 
+def decode_points(outputs: Sequence[AnyArray], height: int, width: int) -> CropJoints:
+    """Decoded in the graph: (n, k, 3) = x, y (px, or parts of the crop), score."""
+    points = outputs[0]
+    unit = bool(np.abs(points[..., :2]).max(initial=0.0) <= _UNIT_AT_MOST)
+    xy = points[..., :2] * np.array([width, height] if unit else [1, 1], np.float32)
+    no_z = np.full(points.shape[:2], np.nan, np.float32)
+    return CropJoints(xy, np.clip(points[..., 2], 0.0, 1.0), no_z)
+
+
 def decode_volumes(
     outputs: Sequence[AnyArray], height: int, width: int, joints: int
 ) -> CropJoints:
@@ -104,6 +114,10 @@ def decode_simcc(outputs: Sequence[AnyArray], height: int, width: int) -> CropJo
     Estimation", ECCV 2022. A joint's score is the lower of its two axes'.
     """
     along_x, along_y = outputs[:2]
+    bins_x, bins_y = along_x.shape[2], along_y.shape[2]
+    # Both axes have as many bins a pixel, which tells exports that give y first.
+    if bins_x * height != bins_y * width and bins_y * height == bins_x * width:
+        along_x, along_y = along_y, along_x
     xy = np.stack(
         [
             along_x.argmax(axis=2) * (width / along_x.shape[2]),
@@ -184,7 +198,8 @@ def choose_pose_head(
         raise ModelError(
             f"{source} has outputs of shapes {[list(shape) for shape in shapes]}: not a pose "
             "model of a known kind (ConvNeXtPose: joints (n, joints, 3) with or without scores, "
-            "or volumes; RTMPose: SimCC rows; heatmaps (n, joints, rows, columns); MoveNet)"
+            "or volumes; RTMPose: SimCC rows; heatmaps (n, joints, rows, columns); MoveNet; x, y, "
+            "score (n, joints, 3))"
         )
     return head
 
@@ -192,6 +207,9 @@ def choose_pose_head(
 def _head_of_one(output: AnyArray, width: int, metadata: Mapping[str, str]) -> PoseHead | None:
     shape = output.shape
     if len(shape) == 3 and shape[2] == 3:
+        # Depths are near the volume's middle, 16 cells and more; scores are not above 1.
+        if "cells" not in metadata and 0 <= output[..., 2].min() <= output[..., 2].max() <= 1:
+            return PoseHead("points", decode_points, shape[1])
         # The file does not say how many cells the volume has: an eighth of the crop's side in
         # XS and S, a quarter in M and L. Some of a blank crop's 3k coordinates lie in the volume's
         # upper half, which tells the larger volume.

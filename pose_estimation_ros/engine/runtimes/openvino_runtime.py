@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray
+from pose_estimation_ros.engine.runtimes.file_metadata import file_metadata
 from pose_estimation_ros.engine.runtimes.runtime import Cores, TensorSpec
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 
@@ -49,7 +50,7 @@ class OpenVinoRuntime:
             raise ModelError(f"OpenVINO cannot load {path}: {reason}") from error
         self.inputs = [self._spec(port) for port in self._compiled.inputs]
         self.outputs = [self._spec(port) for port in self._compiled.outputs]
-        self.metadata = _metadata(model)
+        self.metadata = {**file_metadata(path), **_metadata(model)}
         self._idle: list[Any] = []  # infer requests; no thread owns one, since threads come and go
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray
+from pose_estimation_ros.engine.runtimes.file_metadata import file_metadata
 from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 
@@ -47,7 +48,7 @@ class TfliteRuntime:
         )
         self.inputs = [self._spec(tensor) for tensor in self._inputs]
         self.outputs = [self._spec(tensor) for tensor in self._outputs]
-        self.metadata: dict[str, str] = {}
+        self.metadata = file_metadata(path)
 
     def _interpreter(self) -> Any:
         interpreter = getattr(self._local, "interpreter", None)

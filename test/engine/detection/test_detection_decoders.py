@@ -9,7 +9,8 @@ import pytest
 
 from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.detection.decoders import STRIDES
-from pose_estimation_ros.engine.detection.heads import DetectorHead, detector_heads, person_classes
+from pose_estimation_ros.engine.detection.heads import DetectorHead, detector_heads
+from pose_estimation_ros.engine.detection.person_classes import person_classes
 from pose_estimation_ros.engine.detection.suppression import suppress
 from pose_estimation_ros.engine.preprocessing import (
     IMAGENET,
@@ -75,10 +76,35 @@ def yolox(decoded: bool = False) -> list[AnyArray]:
     return [raw]
 
 
-def selected() -> list[AnyArray]:
+def yolov6() -> list[AnyArray]:
+    (raw,) = yolox(decoded=True)
+    raw[0, :, 4], raw[0, 1700, 5] = 1, 0.9
+    return [raw]
+
+
+def rows() -> list[AnyArray]:
+    """YOLOv8 with its sides exchanged."""
+    return [v8()[0].transpose(0, 2, 1)]
+
+
+def nanodet() -> list[AnyArray]:
+    """80 scores, then four distributions of 8, as logits."""
+    raw = np.zeros((1, CELLS, 80 + 32), np.float32)
+    raw[..., 80:] = np.random.default_rng(0).normal(0, 3, (CELLS, 32))
+    return [raw]
+
+
+def queries() -> list[AnyArray]:
+    """RT-DETR of two classes: centre and size in parts of the canvas, and two scores."""
+    raw = np.random.default_rng(0).uniform(0, 1, (1, 300, 6)).astype(np.float32)
+    return [raw]
+
+
+def selected(unit: bool = False) -> list[AnyArray]:
     raw = np.zeros((1, 300, 6), np.float32)
     raw[0, 0] = [*PERSON, 0.9, 0]
     raw[0, 1] = [10, 10, 50, 50, 0.99, 16]
+    raw[..., :4] /= SIDE if unit else 1
     return [raw]
 
 
@@ -125,7 +151,10 @@ def _heads(
         (v5(classes=1), "yolov5"),
         (yolox(), "yolox"),
         (yolox(decoded=True), "yolox"),
+        (yolov6(), "yolov6"),
+        (rows(), "yolov8"),
         (selected(), "nms"),
+        (selected(unit=True), "nms"),
         (labelled(), "yolox_nms"),
         (labelled()[::-1], "yolox_nms"),
         (pair(), "boxes"),
@@ -153,10 +182,28 @@ def test_outputs_of_something_else_are_refused(shape: tuple[int, ...]) -> None:
         _heads([np.zeros(shape, np.float32)])
 
 
+@pytest.mark.parametrize("make", [nanodet, queries])
+def test_what_only_has_the_shape_of_a_known_kind_is_refused(
+    make: Callable[[], list[AnyArray]],
+) -> None:
+    with pytest.raises(ModelError, match="not a person detector of a known kind"):
+        _heads(make())
+
+
+def test_the_number_of_names_tells_whether_there_is_an_objectness() -> None:
+    raw = np.zeros((1, CELLS, 6), np.float32)
+    raw[..., 5] = 0.01
+    for names, kind in ((["head", "person"], "yolov8"), (["person"], "yolox"), ([], "yolox")):
+        assert _heads([raw], metadata={"names": str(names)})[0].name == kind
+    assert _heads([raw], decoder="yolov8")[0].name == "yolov8"
+    assert _heads(rows(), decoder="yolox")[0].name == "yolox"
+
+
 @pytest.mark.parametrize(
     ("outputs", "dtype", "fed"),
     [
         (v8(), np.float32, [(UNIT, "center")]),
+        (yolov6(), np.float32, [(UNIT, "center")]),
         (yolox(), np.float32, [(RAW_BGR, "top_left")]),
         (yolox(decoded=True), np.float32, [(RAW_BGR, "top_left")]),
         (labelled(), np.uint8, [(RAW_BGR, "top_left")]),
@@ -187,6 +234,10 @@ def test_the_user_decides_what_the_file_leaves_open() -> None:
         ("{0: 'head', 1: 'person'}", (1,)),
         ("{0: 'car', 1: 'Pedestrian', 2: 'People'}", (1, 2)),
         ("['helmet', 'person']", (1,)),
+        ('{"0": "head", "1": "person"}', (1,)),
+        ("head, person", (1,)),
+        ("head\nface\nPerson\n", (2,)),
+        ("{0: 'football player'}", (0,)),
         ("{0: 'player'}", (0,)),
         ("{0: 'item'}", (0,)),
         ("no dictionary", (0,)),
@@ -199,7 +250,9 @@ def test_persons_are_the_class_of_that_name(names: str, classes: tuple[int, ...]
     assert person_classes({"names": names}, (7,), "the model") == (7,)
 
 
-@pytest.mark.parametrize("names", ["{0: 'head', 1: 'helmet'}", "{0: 'face'}", "{0: 'Hand '}"])
+@pytest.mark.parametrize(
+    "names", ["{0: 'head', 1: 'helmet'}", "{0: 'face'}", "{0: 'Hand '}", "{3: 'car'}"]
+)
 def test_what_finds_no_persons_is_refused(names: str) -> None:
     with pytest.raises(ModelError, match=r"none of these is called person; say .* --classes"):
         person_classes({"names": names}, (), "the model")
@@ -224,6 +277,6 @@ def test_classes_that_are_not_there_and_turned_boxes_are_refused() -> None:
 
 
 def test_the_parameter_offers_what_there_is() -> None:
-    every = [v8(), v5(), yolox(), selected(), labelled(), pair(), paddle()]
+    every = [v8(), v5(), yolov6(), yolox(), selected(), labelled(), pair(), paddle()]
     names = {head.name for outputs in every for head in _heads(outputs, np.float32)}
     assert {"auto", *names} == set(DECODERS)

@@ -53,6 +53,30 @@ def test_simcc() -> None:
     assert scores[0, 3] == pytest.approx(0.4, abs=0.01)
 
 
+def test_simcc_with_y_first() -> None:
+    points = spread(17)
+    along_x = np.stack([gaussian(1, 2 * WIDTH, 2 * x, 0, 6)[0] for x, _ in points])[None]
+    along_y = np.stack([gaussian(1, 2 * HEIGHT, 2 * y, 0, 6)[0] for _, y in points])[None]
+    head = head_of(along_y, along_x)
+    np.testing.assert_allclose(
+        head.decode([along_y, along_x], HEIGHT, WIDTH).xy[0], points, atol=0.3
+    )
+
+
+@pytest.mark.parametrize("unit", [False, True])
+def test_points_with_scores_are_no_cells_of_a_volume(unit: bool) -> None:
+    points = spread(17)
+    scale = np.array([WIDTH, HEIGHT], np.float32) if unit else 1
+    given = np.concatenate([points / scale, np.full((17, 1), 0.7, np.float32)], axis=1)[None]
+    blank = np.zeros((1, 17, 3), np.float32)  # what an argmax gives for a blank crop
+    for outputs in (given, blank):
+        assert head_of(outputs).name == "points"
+    xy, scores, z = head_of(blank).decode([given], HEIGHT, WIDTH)
+    np.testing.assert_allclose(xy[0], points, atol=0.01)
+    np.testing.assert_allclose(scores, 0.7)
+    assert np.isnan(z).all()
+
+
 def test_movenet_takes_raw_pixels() -> None:
     points = spread(17)
     raw = np.column_stack([points[:, 1] / HEIGHT, points[:, 0] / WIDTH, np.full(17, 0.8)])

@@ -1,6 +1,6 @@
 """Train one backbone with one or several heads on people out of whole pictures.
 
-    python -m training.pose.train_heads training/recipes/pose_heads.yaml
+    python -m training.pose.train_heads training/recipes/heads_1_compare.yaml
 
 With several heads all see the same crops at the same rate, and the backbone learns from the sum:
 a comparison for the price of one training. Starting again with the same ``out`` resumes.
@@ -24,7 +24,7 @@ from training.common.device import autocast, normalise
 from training.common.loop import Loss, Trainer, prepare
 from training.common.metrics import DevSet, person_crop
 from training.common.options import build_parser, parse_options
-from training.pose.heads import Located, MultiHeadPose, place
+from training.pose.heads import HEADS, Located, MultiHeadPose, place
 from training.pose.loss import marginal_loss
 from training.pose.people import SHARES, PeopleCrops, read_pack, read_person_crops
 
@@ -113,7 +113,7 @@ def read_options(argv: list[str] | None = None) -> argparse.Namespace:
     """The settings of a command line."""
     parser = build_parser(str(__doc__), "pose_heads", 48, "the packs' crops")
     parser.add_argument("--side", type=int, default=192, help="px of the training crops")
-    parser.add_argument("--published", type=Path, required=True, help="of checkpoint_from_onnx")
+    parser.add_argument("--published", type=Path, help="of checkpoint_from_onnx")
     parser.add_argument("--heads", nargs="+", default=["volume"], help="see training.pose.heads")
     parser.add_argument(
         "--probes", nargs="*", default=[], help="heads of which the backbone does not learn"
@@ -125,7 +125,13 @@ def read_options(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--coordinates-from", type=float, default=1.1, help="progress from which all have it"
     )
-    return parse_options(parser, argv)
+    options = parse_options(parser, argv)
+    if options.published is None:
+        parser.error("--published is needed: the published network that the heads start from")
+    unknown = {name.rstrip("0123456789") for name in options.heads} - HEADS.keys()
+    if unknown:
+        parser.error(f"unknown heads {sorted(unknown)}, known are {sorted(HEADS)}")
+    return options
 
 
 if __name__ == "__main__":

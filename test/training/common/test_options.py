@@ -8,12 +8,17 @@ from paths import ROOT  # noqa: E402
 
 from training.detector.train import read_options as read_detector_options  # noqa: E402
 from training.pose.train import read_options as read_pose_options  # noqa: E402
+from training.pose.train_heads import read_options as read_heads_options  # noqa: E402
 
 RECIPES = sorted((ROOT / "training" / "recipes").glob("*.yaml"))
 
 
 def read(path, *words):
-    parse = read_detector_options if "detector" in path.name else read_pose_options
+    parse = read_pose_options
+    if "detector" in path.name:
+        parse = read_detector_options
+    elif path.name.startswith("heads"):
+        parse = read_heads_options
     return parse([str(path), *words])
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.evaluation.accuracy import Person, read_coco
 
 PERSON_CATEGORY = 1
+_LARGEST = 1e15
 _NUMBERS = 3 * len(COCO17.joints)
 
 
@@ -112,13 +113,20 @@ def _annotations(listing: dict[str, Any], names: dict[int, str]) -> list[dict[st
         if not isinstance(image_id, int | str) or image_id not in names:
             raise ValueError(f"{label} names the unknown image {image_id}")
         box = _numbers(row.get("bbox"), 4, f"{label}: bbox")
+        if min(box[2:]) < 0:
+            raise ValueError(f"{label}: bbox has the size {box[2]:g}x{box[3]:g}")
         # Somebody of whom no joint is annotated may have none.
         given = row["keypoints"] if "keypoints" in row else [0] * _NUMBERS
         joints = _numbers(given, _NUMBERS, f"{label}: keypoints")
-        visible = sum(flag > 0 for flag in joints[2::3])
         area = row.get("area")
         if area is None:
             area = AREA_OF_BOX * box[2] * box[3]
+        (area,) = _numbers([area], 1, f"{label}: area")
+        if area < 0:
+            raise ValueError(f"{label}: area is {area:g}")
+        crowd = row.get("iscrowd") or 0
+        if crowd not in (0, 1):
+            raise ValueError(f"{label}: iscrowd is {json.dumps(crowd)}, not 0 or 1")
         found.append(
             {
                 **row,
@@ -126,21 +134,54 @@ def _annotations(listing: dict[str, Any], names: dict[int, str]) -> list[dict[st
                 "category_id": PERSON_CATEGORY,
                 "bbox": box,
                 "keypoints": joints,
-                "num_keypoints": row.get("num_keypoints", visible) or 0,
-                "iscrowd": int(bool(row.get("iscrowd", 0))),
-                "area": _numbers([area], 1, f"{label}: area")[0],
+                "num_keypoints": _joint_count(row, joints, bool(crowd), label),
+                "iscrowd": int(crowd),
+                "area": area,
             }
         )
     return found
 
 
+def _joint_count(row: dict[str, Any], joints: list[float], crowd: bool, label: str) -> int | float:
+    """The number of annotated joints, by their flags where the entry does not say it.
+
+    pycocotools leaves out whoever has 0, whatever the flags say, and other figures go by these.
+    """
+    marked = sum(flag > 0 for flag in joints[2::3])
+    said = row.get("num_keypoints")
+    if said is None:
+        return marked
+    (count,) = _numbers([said], 1, f"{label}: num_keypoints")
+    if not crowd and bool(count) != bool(marked):
+        raise ValueError(f"{label}: num_keypoints is {count:g}, and {marked} joints are marked")
+    return count
+
+
+def _check_joint_names(row: dict[str, Any]) -> None:
+    """Raises ValueError where a category names some of COCO's joints, but not all in order."""
+    names = row.get("keypoints")
+    if not isinstance(names, list):
+        return
+    named = [str(name).strip().lower().replace(" ", "_").replace("-", "_") for name in names]
+    known = COCO17.joints
+    if named != list(known) and set(named) & set(known):
+        pairs = zip_longest(named, known, fillvalue="none")
+        place, found, wanted = next((i, a, b) for i, (a, b) in enumerate(pairs) if a != b)
+        raise ValueError(
+            f"joint {place} of category '{row.get('name')}' is '{found}', COCO's is '{wanted}'"
+        )
+
+
 def _person_category(listing: dict[str, Any]) -> int | None:
     """The number of the category of persons; None where there is only one category, or none."""
-    categories = _rows(listing, "categories") if "categories" in listing else []
+    categories = _rows(listing, "categories") if listing.get("categories") else []
     if len(categories) < 2:
+        for row in categories:
+            _check_joint_names(row)
         return None
     for row in categories:
         if str(row.get("name", "")).lower() == "person":
+            _check_joint_names(row)
             number: int = row.get("id", PERSON_CATEGORY)
             return number
     named = ", ".join(str(row.get("name")) for row in categories)
@@ -148,7 +189,7 @@ def _person_category(listing: dict[str, Any]) -> int | None:
 
 
 def _numbers(values: Any, count: int, what: str) -> list[float]:
-    """Finite numbers, `count` of them."""
+    """Finite numbers below 1e15, `count` of them."""
     if not isinstance(values, Iterable) or isinstance(values, str | dict):
         raise ValueError(f"{what} is {json.dumps(values)}, not {count} numbers")
     listed = list(values)
@@ -160,6 +201,6 @@ def _numbers(values: Any, count: int, what: str) -> list[float]:
     for value in listed:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"{what} holds {json.dumps(value)}, not {count} numbers")
-        if not math.isfinite(value):
-            raise ValueError(f"{what} holds {value}, not {count} numbers")
+        if not abs(value) <= _LARGEST:  # NaN, too
+            raise ValueError(f"{what} holds {str(value)[:40]}, not {count} numbers")
     return listed

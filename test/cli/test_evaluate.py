@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -107,6 +108,33 @@ def test_results_get_the_numbers_of_pycocotools(
     assert pose["mean_oks"] == pytest.approx(1.0) if shift_px == 0 else pose["mean_oks"] < 0.99
     assert figures["detection"]["recall"] == figures["detection"]["precision"] == 1.0
     assert set(pose["joints"]["left_wrist"]) == {"annotated", "oks", "pck@0.1"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"image_id": [1]}, r"image_id is \[1\]"),
+        ({"bbox": [1, 2, 3]}, "bbox has not 4 numbers"),
+        ({"keypoints": [1] * 78}, "keypoints has 78 numbers"),
+        ({"score": None}, "NoneType"),
+        ({"score": 10**400}, "too large"),
+    ],
+)
+def test_results_that_are_none_are_named(
+    change: dict, words: str, data: Path, tmp_path: Path
+) -> None:
+    rows = _results(data, 0.0)
+    rows[1].update(change)
+    (tmp_path / "results.json").write_text(json.dumps(rows))
+    run = _evaluate(data, "--results", tmp_path / "results.json", code=1)
+    assert re.search(f"entry 1 of '.*' is not a COCO keypoint result .*{words}", run.stderr)
+
+
+def test_results_without_boxes(data: Path, tmp_path: Path) -> None:
+    rows = [{**row, "bbox": None} for row in _results(data, 0.0)]
+    (tmp_path / "results.json").write_text(json.dumps(rows))
+    run = _evaluate(data, "--results", tmp_path / "results.json", "--json")
+    assert json.loads(run.stdout)["pose"]["people"] == 8
 
 
 def test_no_predictions_are_worth_nothing(data: Path, tmp_path: Path) -> None:

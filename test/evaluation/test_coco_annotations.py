@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.evaluation.coco_annotations import image_sizes, read_annotations
 from pose_estimation_ros.evaluation.coco_metrics import coco_figures
@@ -85,6 +86,15 @@ GOOD: dict[str, Change] = {
     "iscrowd null": _rows(lambda row: row.update(iscrowd=None)),
     "no area": _rows(lambda row: row.pop("area")),
     "area null": _rows(lambda row: row.update(area=None)),
+    "num_keypoints null": _rows(lambda row: row.update(num_keypoints=None)),
+    "iscrowd false": _rows(lambda row: row.update(iscrowd=False)),
+    "categories null": lambda listing: listing.update(categories=None),
+    "joints named as COCO's": lambda listing: listing["categories"][0].update(
+        keypoints=[name.replace("_", " ").title() for name in COCO17.joints]
+    ),
+    "joints of no names": lambda listing: listing["categories"][0].update(
+        keypoints=[f"joint{number}" for number in range(17)]
+    ),
     "no num_keypoints": _rows(lambda row: row.pop("num_keypoints")),
     "no category_id": _rows(lambda row: row.pop("category_id")),
     "no categories": lambda listing: listing.pop("categories"),
@@ -149,6 +159,40 @@ BAD: dict[str, tuple[Change, str]] = {
     "area of text": (
         lambda listing: listing["annotations"][3].update(area="big"),
         'annotation 4: area holds "big"',
+    ),
+    "area below 0": (
+        lambda listing: listing["annotations"][3].update(area=-5),
+        "annotation 4: area is -5",
+    ),
+    "a huge area": (
+        lambda listing: listing["annotations"][3].update(area=10**400),
+        "annotation 4: area holds 1000",
+    ),
+    "a box turned over": (
+        lambda listing: listing["annotations"][1].update(bbox=[100, 100, -20, 30]),
+        "annotation 2: bbox has the size -20x30",
+    ),
+    "iscrowd as text": (
+        lambda listing: listing["annotations"][1].update(iscrowd="0"),
+        'annotation 2: iscrowd is "0", not 0 or 1',
+    ),
+    "joints that do not count": (
+        lambda listing: listing["annotations"][1].update(num_keypoints=0),
+        "annotation 2: num_keypoints is 0, and 17 joints are marked",
+    ),
+    "num_keypoints as text": (
+        lambda listing: listing["annotations"][1].update(num_keypoints="17"),
+        'annotation 2: num_keypoints holds "17"',
+    ),
+    "joints in another order": (
+        lambda listing: listing["categories"][0].update(keypoints=sorted(COCO17.joints)),
+        "joint 0 of category 'person' is 'left_ankle', COCO's is 'nose'",
+    ),
+    "an animal's joints": (
+        lambda listing: listing["categories"][0].update(
+            name="dog", keypoints=["left_eye", "right_eye", "nose", "neck", "root_of_tail"]
+        ),
+        "joint 0 of category 'dog' is 'left_eye', COCO's is 'nose'",
     ),
     "not a number": (
         lambda listing: listing["annotations"][3].update(area=float("nan")),

@@ -143,17 +143,28 @@ class CocoRun:
         by_image: dict[int, list[tuple[AnyArray, float, AnyArray]]] = {}
         for index, row in enumerate(rows):
             try:
-                joints = np.array(row["keypoints"], float).reshape(17, 3)
+                if not isinstance(row, dict):
+                    raise ValueError(f"it is a {type(row).__name__}")
+                joints = np.array(row["keypoints"], float)
+                if joints.size != 51:
+                    raise ValueError(f"keypoints has {joints.size} numbers")
+                joints = joints.reshape(17, 3)
                 low, high = joints[:, :2].min(axis=0), joints[:, :2].max(axis=0)
-                box = np.array(row["bbox"], float) if "bbox" in row else np.append(low, high - low)
+                given = row.get("bbox")
+                box = np.append(low, high - low) if given is None else np.array(given, float)
+                if box.shape != (4,):
+                    raise ValueError("bbox has not 4 numbers")
                 box[2:] += box[:2]
                 image_id, score = row["image_id"], float(row["score"])
+                if not isinstance(image_id, int | str):
+                    raise ValueError(f"image_id is {image_id!r}")
                 if not np.isfinite([score, *box, *joints.ravel()]).all():
                     raise ValueError("a number is not finite")
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                what = f"no {error}" if isinstance(error, KeyError) else str(error)
                 raise InputError(
                     f"entry {index} of '{self._args.results}' is not a COCO keypoint result "
-                    f"({error}): expected image_id, keypoints (51 numbers) and score"
+                    f"({what}): expected image_id, keypoints (51 numbers) and score"
                 ) from error
             if image_id not in self._names:
                 raise InputError(

@@ -53,7 +53,7 @@ STORM = row(
 )
 
 GOOD = {
-    "confidence_threshold": [0.0, 0.3, 1.0],
+    "confidence_threshold": [0.0, 0.3, 1.0, 1],
     "iou_threshold": [0.0, 1.0],
     "max_persons": [1, 256],
     "min_pose_score": [0.0, 1.0],
@@ -66,7 +66,7 @@ GOOD = {
     "smoothing_min_cutoff": [0.01, 100.0],
 }
 BAD = {
-    "confidence_threshold": [-0.1, 1.1, float("nan"), float("inf"), "high", 1],
+    "confidence_threshold": [-0.1, 1.1, float("nan"), float("inf"), "high", 2],
     "max_persons": [0, 257, -(2**63), "many", 1.5],
     "target_fps": [-1.0, float("nan"), [1.0]],
     "max_image_pixels": [0, -1, 2**40],

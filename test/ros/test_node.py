@@ -224,7 +224,7 @@ def test_a_missing_model_file_is_named_and_the_embedded_one_answers(rig: Rig) ->
     [
         ("pipeline", "v5", ["pipeline", "v5", "v3, v4, hybrid"]),
         ("confidence_threshold", "7.0", ["confidence_threshold", "0 to 1"]),
-        ("confidence_threshold", "high", ["confidence_threshold", "float"]),
+        ("confidence_threshold", "high", ["confidence_threshold", "expected a number"]),
         ("runtime", "abacus", ["runtime", "abacus", "onnxruntime"]),
     ],
 )

@@ -99,7 +99,7 @@ def detector_heads(
         raise ModelError(
             f"{what} for a canvas of {width}x{height}: not a person detector of a known kind "
             "(YOLOv5, v6, v8, v11, YOLOX, RTMDet, PicoDet, or boxes (1, a, 4) with scores (1, a))"
-            "; --decoder and --classes help only where one fits"
+            "; see --decoder"
         )
     for head in heads:
         try:

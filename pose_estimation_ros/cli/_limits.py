@@ -9,6 +9,7 @@ from pose_estimation_ros.settings import EngineConfig, PipelineOptions
 
 # px in the detector's input: most of the smaller ones are not found.
 _SMALL_PX = 32
+_LARGE_SCALE = 3.0  # of an image over the detector's input, from which persons may be too small
 _SMALL_SHARE = 0.2  # of the persons, from which the size of the detector's input is worth a line
 
 
@@ -20,12 +21,14 @@ class LimitNotes:
         self._one = config.pipeline == "v3"
         self._frames = self._cut_short = self._persons = self._small = 0
         self._most_left_out = 0
+        self._scale = 1.0  # of the largest image, over the detector's input
 
     def note(self, result: PoseResult, width: int, height: int) -> None:
         """An image of width x height px was answered."""
         self._frames += 1
         self._cut_short += result.left_out > 0
         self._most_left_out = max(self._most_left_out, result.left_out)
+        self._scale = max(self._scale, max(width, height) / self._size_px)
         boxes = result.poses.boxes[result.poses.in_sight]
         self._persons += len(boxes)
         sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0)
@@ -39,6 +42,12 @@ class LimitNotes:
                 f"in {self._cut_short} of {self._frames} frames there are up to "
                 f"{self._most_left_out} persons more than --max-persons {self._most}: raise it to "
                 f"have them all (256 at most)"
+            )
+        if not self._persons and self._scale >= _LARGE_SCALE:
+            found.append(
+                f"nobody was found; persons of less than {_SMALL_PX * self._scale:.0f} px are "
+                f"mostly missed, as the detector looks at {self._size_px} px: if there are such, "
+                f"raise --detector-size (to {2 * self._size_px}, say)"
             )
         if self._small > _SMALL_SHARE * self._persons:
             found.append(

@@ -47,7 +47,11 @@ def who(answer: PoseArray) -> tuple[int, frozenset[int]]:
 def test_hours_of_two_cameras(name: str, tmp_path: Path) -> None:
     with open_rig(name, tmp_path) as rig:
         node = rig.start_node(
-            *(False,), pipeline="v4", runtime="onnxruntime", cameras=f"[{', '.join(CAMERAS)}]"
+            *(False,),
+            pipeline="v4",
+            runtime="onnxruntime",
+            cameras=f"[{', '.join(CAMERAS)}]",
+            detector_size=640,  # so many photographs in one picture are small
         )
         watcher = Watcher(rig.namespace, CAMERAS, keep=who)
         try:

@@ -17,6 +17,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image as ImageMsg
 from std_msgs.msg import Header
 
+from pose_estimation_ros.cli.bench.engine import CROWD, FEW
 from pose_estimation_ros.cli.demo.command import node_command, stop
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.execution.latency import summarise
@@ -54,8 +55,11 @@ class NodeBench:
         self._messages: list[PoseArray] = []
         self._camera: Any = None
         # The frames repeat; without the pose cache every pose is still estimated.
-        parameters = {"pipeline": pipeline, "runtime": runtime, "max_persons": persons}
+        parameters: dict[str, Any] = {"pipeline": pipeline, "runtime": runtime}
+        parameters["max_persons"] = persons
         parameters["cache_size"] = 0
+        if persons > FEW:
+            parameters |= CROWD
         with tempfile.TemporaryFile() as log:
             self._process = subprocess.Popen(
                 node_command(parameters, NAMESPACE), stdout=log, stderr=subprocess.STDOUT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -28,6 +29,13 @@ def is_strict(args: argparse.Namespace, config: EngineConfig) -> bool:
     """Whether only the models asked for will do."""
     named = bool(config.model_path or config.yolo_model or config.rootnet_model)
     return bool(named and not config.fallback_models if args.strict is None else args.strict)
+
+
+def wrong_model(command: str, complaint: str) -> int:
+    """Prints that another model than the one asked for answered; returns the exit code."""
+    text = f"{complaint} (--no-strict allows it)"
+    print(f"pose_estimation {command}: error: {text}", file=sys.stderr)
+    return OTHER_MODEL
 
 
 def worst(codes: Iterable[int]) -> int:

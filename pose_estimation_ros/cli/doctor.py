@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pose_estimation_ros.engine.execution.cpu_features import usable_cores
+from pose_estimation_ros.engine.execution.cpu_features import cpu_flags, usable_cores
 from pose_estimation_ros.engine.execution.gpu import Gpu
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.io.messages.cv_bridge_check import why_unusable
@@ -91,13 +91,7 @@ def _log_folder() -> list[Finding]:
 
 def _machine() -> list[Finding]:
     cores = usable_cores()
-    flags: set[str] = set()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith(("flags", "Features")):
-                flags = set(line.split(":", 1)[1].split())
-                break
+    flags = cpu_flags()
     useful = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "asimddp")
     features = ", ".join(flag for flag in useful if flag in flags) or "none known"
     python = platform.python_version()

@@ -101,10 +101,7 @@ def write_whole(path: Path, text: str) -> None:
     except ModelError as error:
         raise InputError(str(error)) from error
     except OSError as error:
-        full = error.errno == errno.ENOSPC
-        raise InputError(
-            f"cannot write '{path}': {'the disk is full' if full else error.strerror}"
-        ) from error
+        raise unwritable(path, error) from error
 
 
 def check_writable(path: Path) -> None:
@@ -118,10 +115,13 @@ def check_writable(path: Path) -> None:
         elif path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        full = error.errno == errno.ENOSPC
-        raise InputError(
-            f"cannot write '{path}': {'the disk is full' if full else error.strerror}"
-        ) from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """The error that says why a file that was named as an output cannot be written."""
+    full = error.errno == errno.ENOSPC
+    return InputError(f"cannot write '{path}': {'the disk is full' if full else error.strerror}")
 
 
 def _replaceable(path: Path) -> bool:

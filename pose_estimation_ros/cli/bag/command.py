@@ -10,12 +10,12 @@ from pathlib import Path
 
 from pose_estimation_ros.cli._interrupt import Interruption
 from pose_estimation_ros.cli._model_usage import (
-    OTHER_MODEL,
     ModelUsage,
     add_strict_argument,
     is_strict,
     load_complaint,
     worst,
+    wrong_model,
 )
 from pose_estimation_ros.cli._options import add_engine_arguments, model_files, read_settings
 from pose_estimation_ros.cli.bag.job import BagJob
@@ -102,7 +102,7 @@ def _one(
         job = BagJob(reader, args, config, models, usage)
         models.load()
         if strict and (complaint := load_complaint(models)):
-            return _wrong_model(bag, complaint)
+            return wrong_model("bag", f"bag '{bag}': {complaint}")
         with Interruption() as interruption, contextlib.ExitStack() as stack:
             writer = stack.enter_context(BagWriter(out, args.storage, args.force))
             stack.callback(interruption.finish)
@@ -122,10 +122,6 @@ def _one(
             print(f"pose_estimation bag: error: {text}", file=sys.stderr)
     if reader.damage:
         return 1
-    return _wrong_model(bag, usage.complaint) if strict and usage.complaint else 0
-
-
-def _wrong_model(bag: Path, complaint: str) -> int:
-    text = f"bag '{bag}': {complaint} (--no-strict allows it)"
-    print(f"pose_estimation bag: error: {text}", file=sys.stderr)
-    return OTHER_MODEL
+    if strict and usage.complaint:
+        return wrong_model("bag", f"bag '{bag}': {usage.complaint}")
+    return 0

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 from pose_estimation_ros.cli._model_usage import (
-    OTHER_MODEL,
     ModelUsage,
     add_strict_argument,
     is_strict,
     load_complaint,
+    wrong_model,
 )
 from pose_estimation_ros.cli._options import (
     add_engine_arguments,
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         stack.callback(models.close)
         if strict and (complaint := load_complaint(models)):
-            return _wrong_model(complaint)
+            return wrong_model("video", complaint)
         job = VideoJob(args, source, pipeline, earlier, usage)
         complete = job.run()
     # Where the records go to standard output, nothing else does.
@@ -95,13 +95,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"continue with --resume: {job.done} frames are in {args.json}")
         raise KeyboardInterrupt
     if strict and usage.complaint:
-        return _wrong_model(usage.complaint)
+        return wrong_model("video", usage.complaint)
     return 0
-
-
-def _wrong_model(complaint: str) -> int:
-    print(f"pose_estimation video: error: {complaint} (--no-strict allows it)", file=sys.stderr)
-    return OTHER_MODEL
 
 
 def _check_outputs(args: argparse.Namespace, source: TimedSource) -> None:

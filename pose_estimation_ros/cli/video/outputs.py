@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import re
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.errors import ConfigError, InputError
-from pose_estimation_ros.io.atomic_file import check_writable, write_whole
+from pose_estimation_ros.io.atomic_file import check_writable, unwritable, write_whole
 from pose_estimation_ros.io.image_files import ImagesSource, write_picture
 from pose_estimation_ros.io.pose_records import FrameRecord
 from pose_estimation_ros.io.sources import TimedSource
@@ -73,14 +72,14 @@ def line_output(path: Path, keep: int, stack: contextlib.ExitStack) -> WriteLine
                 _cut_off(path, keep)
             file = stack.enter_context(_closed_quietly(path, "a" if keep else "w"))
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
     def write(record: FrameRecord) -> None:
         try:
             file.write(json.dumps(record) + "\n")
             file.flush()
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
 
     return write
 
@@ -138,8 +137,3 @@ def _closed_quietly(path: Path, mode: str) -> Iterator[Any]:
     finally:
         with contextlib.suppress(OSError):
             file.close()
-
-
-def _unwritable(path: Path, error: OSError) -> InputError:
-    full = error.errno == errno.ENOSPC
-    return InputError(f"cannot write '{path}': {'the disk is full' if full else error.strerror}")

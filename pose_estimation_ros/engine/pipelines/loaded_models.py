@@ -42,7 +42,7 @@ class Models:
     lifetime: Lifetime = field(default_factory=lambda: Lifetime("the models"))
 
     def __post_init__(self) -> None:
-        # A program that just ends must not tear its thread out of a runtime, which aborts then.
+        # Ends the thread of models that are dropped without close().
         weakref.finalize(self, self.background.close, LAST_JOBS_S)
 
     def load(self) -> None:

@@ -98,5 +98,7 @@ class CameraExecutor(Executor):
 
 
 def _is_slow(entity: Any) -> bool:
+    if entity is None:  # a task of `create_task`, as rclpy makes for what awaits an answer
+        return False
     slow = isinstance(entity.callback_group, SlowCallbackGroup)
     return slow or isinstance(entity, (Service, Timer))

@@ -14,6 +14,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.task import Future
 from std_msgs.msg import Int64
 from std_srvs.srv import Trigger
 
@@ -107,6 +108,21 @@ def test_services_timers_and_slow_groups_run_beside(spun: Spun) -> None:
     spun.until(lambda: {"service", "timer", "slow message"} <= set(done))
     assert threading.get_ident() not in spun.threads.values()
     spun.node.destroy_service(server)
+
+
+def test_tasks_that_belong_to_no_entity_run(spun: Spun) -> None:
+    """As rclpy makes one itself of what is to follow an answer of a service."""
+    opened = Future()
+
+    async def waits() -> str:
+        spun.note("task")
+        return str(await opened)
+
+    task = spun.executor.create_task(waits)
+    follows = spun.executor.create_task(lambda: opened.set_result("done"))
+    spun.until(lambda: task.done() and follows.done())
+    assert task.result() == "done"
+    assert spun.threads["task"] == threading.get_ident()
 
 
 def test_what_waits_for_a_thread_does_not_keep_the_executor_busy(spun: Spun) -> None:

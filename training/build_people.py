@@ -15,6 +15,7 @@ answers differ the joint is no target, see ``training.pose.people``.
 
     python -m training.build_people coco_train
     python -m training.build_people everyday --pictures ../train/gathered
+    python -m training.build_people more --pictures ../train/gathered
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from training.common.data import (
     default_shared,
     read_tar,
 )
+from training.distillation.labelling import PicoDet, YoloxNano, merge
 from training.distillation.tinypose import OfflineTeacher
 
 SMALLEST = 56  # px of the longer side of a person's box
@@ -55,6 +57,8 @@ class Person:
 
 
 Picture = tuple[str, np.ndarray, list[Person]]
+MORE_FROM = ("everyday", "everyday_more")  # of gather.py
+IN_THE_CROPS = "lspet_"  # names of pictures whose people are person crops already
 
 
 def coco_people(listing: dict, images: Path) -> Iterator[Picture]:
@@ -87,6 +91,23 @@ def everyday_people(labels: Path, images: Path) -> Iterator[Picture]:
                 if boxes[row, 4] >= MIN_SCORE
             ]
             yield path.name, decode(path.read_bytes()), people
+
+
+def detected_people(gathered: Path, known: set[str], models: Path) -> Iterator[Picture]:
+    """People whom the detection teachers find in gathered pictures of which nothing is ``known``."""
+    yolox, picodet = YoloxNano(models), PicoDet(models)
+    for path in (path for name in MORE_FROM for path in sorted(_images(gathered / name))):
+        if path.name in known or path.name.startswith(IN_THE_CROPS):
+            continue
+        image = decode(path.read_bytes())
+        boxes, confidence = merge(yolox(image, MIN_SCORE / 2), picodet(image, MIN_SCORE / 2))
+        boxes = boxes[confidence >= MIN_SCORE]
+        boxes[:, 2:] -= boxes[:, :2]
+        yield path.name, image, [Person(box) for box in boxes]
+
+
+def _images(folder: Path) -> list[Path]:
+    return list((folder / "images").iterdir())
 
 
 def stored_crop(image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,7 +162,7 @@ def build(pictures: Iterable[Picture], name: str, cache: Path, teacher: OfflineT
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="cut people out of whole pictures")
-    parser.add_argument("pack", choices=("coco_train", "everyday", "pose_extra", "empty"))
+    parser.add_argument("pack", choices=("coco_train", "everyday", "more", "pose_extra", "empty"))
     parser.add_argument("--shared", type=Path, default=default_shared())
     parser.add_argument("--cache", type=Path, default=default_cache() / "people")
     parser.add_argument("--pictures", type=Path, help="folder that gather.py wrote")
@@ -158,6 +179,9 @@ def main() -> None:
         elif options.pack == "everyday":
             labels = data / "gather" / "everyday_teacher.npz"
             pictures = everyday_people(labels, options.pictures / "everyday" / "images")
+        elif options.pack == "more":
+            known = set(np.load(data / "gather" / "everyday_teacher.npz")["name"].tolist())
+            pictures = detected_people(options.pictures, known, options.shared / "models")
         else:
             listing = json.loads((data / "gather" / "pose_extra.json").read_text())
             pictures = coco_people(listing, options.pictures / "pose_extra" / "images")

@@ -25,7 +25,14 @@ NO_PEAK = 0.15  # below it, and without a label, there is no joint
 MAX_SPREAD = 0.06 * BOX_IN_CROP  # px between its answers
 MIN_KNOWN = 4  # joints of a person that is shown
 # Of a batch. The person crops have the labels of depth.
-SHARES = {"coco_train": 0.3, "everyday": 0.35, "pose_extra": 0.04, "crops": 0.25, "empty": 0.06}
+SHARES = {
+    "coco_train": 0.25,
+    "everyday": 0.3,
+    "more": 0.16,
+    "pose_extra": 0.04,
+    "crops": 0.2,
+    "empty": 0.05,
+}
 Batch = tuple[Tensor, Tensor]
 
 

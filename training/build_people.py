@@ -94,7 +94,7 @@ def everyday_people(labels: Path, images: Path) -> Iterator[Picture]:
 
 
 def detected_people(gathered: Path, known: set[str], models: Path) -> Iterator[Picture]:
-    """People whom the detection teachers find in gathered pictures of which nothing is ``known``."""
+    """People that the detection teachers find in gathered pictures not among the ``known``."""
     yolox, picodet = YoloxNano(models), PicoDet(models)
     for path in (path for name in MORE_FROM for path in sorted(_images(gathered / name))):
         if path.name in known or path.name.startswith(IN_THE_CROPS):

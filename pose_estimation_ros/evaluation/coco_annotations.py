@@ -64,6 +64,15 @@ def read_annotations(path: Path) -> tuple[dict[str, Any], dict[int, str], list[P
     return completed, names, read_coco(completed)
 
 
+def person_category(listing: dict[str, Any]) -> int:
+    """The number that persons have as a category in a file as it was read."""
+    number = _person_category(listing)
+    if number is None:  # whatever its only category is
+        rows = listing.get("categories") or [{}]
+        number = rows[0].get("id", PERSON_CATEGORY)
+    return number
+
+
 def image_sizes(listing: dict[str, Any]) -> dict[int, tuple[int, int]]:
     """Width and height in px by image id, of the images of which the file says them."""
     sizes = {}

@@ -152,8 +152,10 @@ def detection_figures(
     }
 
 
-def coco_results(image_id: int, predictions: Predictions) -> list[dict[str, Any]]:
-    """Converts an image's predictions to COCO results."""
+def coco_results(
+    image_id: int, predictions: Predictions, category: int = PERSON_CATEGORY
+) -> list[dict[str, Any]]:
+    """Converts an image's predictions to COCO results of a category."""
     rows = []
     for box, score, joints in zip(
         predictions.boxes, predictions.scores, predictions.joints, strict=True
@@ -162,7 +164,7 @@ def coco_results(image_id: int, predictions: Predictions) -> list[dict[str, Any]
         rows.append(
             {
                 "image_id": image_id,
-                "category_id": PERSON_CATEGORY,
+                "category_id": category,
                 "keypoints": [round(float(value), 3) for value in joints.reshape(-1)],
                 "score": round(float(score), 5),
                 "bbox": [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],

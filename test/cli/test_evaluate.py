@@ -158,6 +158,28 @@ def test_ghosts_are_counted(data: Path, tmp_path: Path) -> None:
     assert figures["persons"] == {"recall": 1.0, "false_per_image": 0.5}
 
 
+def test_results_of_other_categories_are_nobody(data: Path, tmp_path: Path) -> None:
+    listing = json.loads(data.read_text())
+    listing["categories"] = [{"id": 3, "name": "dog"}, {"id": 5, "name": "person"}]
+    listing["annotations"] = [{**row, "category_id": 5} for row in listing["annotations"]]
+    people = data.parent / "five.json"
+    people.write_text(json.dumps(listing))
+    persons = [{**row, "category_id": 5} for row in _results(data, 4.0)]
+    dogs = [{**row, "category_id": 3, "score": 1.0} for row in _results(data, 40.0)]
+    file, saved = tmp_path / "results.json", tmp_path / "saved.json"
+    file.write_text(json.dumps(dogs + persons))
+    run = _evaluate(people, "--results", file, "--json", "--save-results", saved)
+    figures = json.loads(run.stdout)
+    assert figures["detection"]["false_per_image"] == 0
+    # What is saved is of persons by the file's own number: pycocotools takes it as it is.
+    expected = _pycocotools(people, json.loads(saved.read_text()))
+    assert figures["coco"] == pytest.approx(expected, abs=1e-3)
+    assert expected["AP"] > 0.5
+    file.write_text(json.dumps(dogs))
+    run = _evaluate(people, "--results", file, code=1)
+    assert "these have category_id 5, and entry 0 has 3" in run.stderr
+
+
 def test_persons_of_a_low_score_are_not_published(shared: Path) -> None:
     folder = shared / "data" / "coco_dev"
     words = (folder / "person_keypoints_dev.json", "--images", folder / "images", "--limit", 6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import InputError, ModelError
 from pose_estimation_ros.evaluation.accuracy import Person
+from pose_estimation_ros.evaluation.coco_annotations import PERSON_CATEGORY
 from pose_estimation_ros.evaluation.coco_metrics import (
     Case,
     Predictions,
@@ -134,17 +136,26 @@ class CocoRun:
         seen = models.detect(frame, every, np.zeros((0, 4), np.float32))
         self._detections[image_id] = (seen.boxes, seen.scores)
 
-    def take(self, rows: list[Any]) -> None:
+    def take(self, rows: list[Any], category: int) -> None:
         """Uses COCO results from a file instead of running models.
 
+        Args:
+            rows: of persons; those of other categories are left out, as pycocotools does.
+            category: the number that persons have in the data.
+
         Raises:
-            InputError: they are not COCO keypoint results, or name images not in the data.
+            InputError: they are not COCO keypoint results, or name images not in the data, or
+                none of them is of a person.
         """
+        persons = 0
         by_image: dict[int, list[tuple[AnyArray, float, AnyArray]]] = {}
         for index, row in enumerate(rows):
             try:
                 if not isinstance(row, dict):
                     raise ValueError(f"it is a {type(row).__name__}")
+                if row.get("category_id", category) != category:
+                    continue
+                persons += 1
                 joints = np.array(row["keypoints"], float)
                 if joints.size != 51:
                     raise ValueError(f"keypoints has {joints.size} numbers")
@@ -172,6 +183,12 @@ class CocoRun:
                     f"not in '{self._args.data}'"
                 )
             by_image.setdefault(image_id, []).append((box, score, joints))
+        if rows and not persons:
+            raise InputError(
+                f"no entry of '{self._args.results}' is of a person: '{self._args.data}' says "
+                f"that these have category_id {category}, and entry 0 has "
+                f"{json.dumps(rows[0]['category_id'])}"
+            )
         for image_id in set(by_image) & set(self._image_ids):
             boxes, scores, joints_of = zip(*by_image[image_id], strict=True)
             found = Predictions(np.stack(boxes), np.array(scores), np.stack(joints_of))
@@ -179,14 +196,13 @@ class CocoRun:
             self._detections[image_id] = (found.boxes, found.scores)
         self._about["results"] = str(self._args.results)
 
-    @property
-    def results(self) -> list[dict[str, Any]]:
-        """The predictions as COCO keypoint results."""
+    def results(self, category: int = PERSON_CATEGORY) -> list[dict[str, Any]]:
+        """The predictions as COCO keypoint results of a category."""
         return [
             row
             for image_id in self._image_ids
             if image_id in self._predictions
-            for row in coco_results(image_id, self._predictions[image_id])
+            for row in coco_results(image_id, self._predictions[image_id], category)
         ]
 
     def figures(self, listing: dict[str, Any]) -> dict[str, Any]:
@@ -209,7 +225,7 @@ class CocoRun:
             "pipeline": "" if self._args.results or alone else self._args.pipeline,
             "boxes": "results" if self._args.results else self._args.boxes,
             **self._about,
-            "coco": coco_figures(listing, self._image_ids, self.results) if annotated else None,
+            "coco": coco_figures(listing, self._image_ids, self.results()) if annotated else None,
             "pose": pose_figures(self.cases) if annotated else None,
             "detection": detection,
             "persons": persons and {name: persons[name] for name in PERSONS_FIGURES},

@@ -21,6 +21,7 @@ from pose_estimation_ros.cli.evaluate.sequence import evaluate_sequence, sequenc
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.evaluation.coco_annotations import (
     image_sizes,
+    person_category,
     read_annotations,
     read_json,
 )
@@ -83,10 +84,11 @@ def run(args: argparse.Namespace) -> int:
     inputs = [args.data, *([args.results] if args.results else [])]
     inputs += model_files(read_settings(args))
     check_outputs(inputs, {"--save-results": args.save_results, "--pictures": args.pictures})
-    listing = read_json(args.data, dict)
-    if has_3d(listing):
-        return _run_3d(args, listing)
+    as_read = read_json(args.data, dict)
+    if has_3d(as_read):
+        return _run_3d(args, as_read)
     listing, names, people = read_annotations(args.data)
+    category = person_category(as_read)
     if args.sequence:
         return _run_sequence(args, listing, names)
     folder = args.images or args.data.parent
@@ -106,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         )
     evaluation = CocoRun(args, names, people, image_ids, image_sizes(listing))
     if args.results:
-        evaluation.take(read_json(args.results, list))
+        evaluation.take(read_json(args.results, list), category)
     else:
         evaluation.predict()
     figures = evaluation.figures(listing)
@@ -117,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         print("no COCO AP: pip install pycocotools", file=sys.stderr)
     # Written last, so that an unwritable file does not lose the figures.
     if args.save_results:
-        write_whole(args.save_results, json.dumps(evaluation.results))
+        write_whole(args.save_results, json.dumps(evaluation.results(category)))
     if args.pictures:
         draw_cases(args.pictures, evaluation.cases, evaluation.image)
     return 0

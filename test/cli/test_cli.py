@@ -129,6 +129,7 @@ def test_the_command_line_works_without_ros(clip: Path, tmp_path: Path) -> None:
     [
         (("video", "two", "--out", "two"), "'two' is the input 'two'"),
         (("video", "two", "--out", "two/drawn"), "lies in the input 'two'"),
+        (("video", "two", "--json", "two/poses.png"), "lies in the input 'two'"),
         (("video", "two/a.png", "--out", "link.png"), "is the input"),
         (("video", "two/a.png", "--json", "two/../two/a.png"), "is the input"),
         (("video", "two/a.png", "--json", "x.json", "--coco", "x.json"), "is that of --json, too"),

@@ -150,7 +150,7 @@ def test_pictures_that_cannot_be_read_do_not_stop_a_folder(folder: Path, tmp_pat
     (mixed / "3.png").write_bytes(b"")
     (mixed / "4.png").symlink_to(tmp_path / "gone.png")
     (mixed / "5.heic").write_bytes(b"\0\0\0\x18ftypheic")
-    poses, out = tmp_path / "poses.jsonl", tmp_path / "drawn"
+    poses, out = mixed / "poses.jsonl", tmp_path / "drawn"  # records may lie beside the pictures
     run = _video(mixed, "--json", poses, "--out", out, code=1)
     assert [line["image"] for line in _lines(poses)] == ["1.png", "2.png", "10.png"]
     assert sorted(file.name for file in out.iterdir()) == ["1.png", "10.png", "2.png"]

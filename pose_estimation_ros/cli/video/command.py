@@ -30,6 +30,8 @@ from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.io.pose_records import EarlierRun, read_records
 from pose_estimation_ros.io.sources import TimedSource, open_frames
 
+_RECORDS = (".json", ".jsonl")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -107,11 +109,18 @@ def _check_outputs(args: argparse.Namespace, source: TimedSource) -> None:
         "--json": None if args.json == STANDARD_OUTPUT else args.json,
         "--coco": args.coco,
     }
-    if not isinstance(source, CameraSource):
-        inputs.append(Path(args.source))
     if isinstance(source, ImagesSource):
         inputs += source.files
         if args.out and writes_pictures(args.out, source):
             for file in source.files:
                 outputs[f"--out, for '{file.name}'"] = args.out / picture_name(file)
+        # Pictures in the folder would be read the next time; records would not.
+        others = {name: path for name, path in outputs.items() if not _is_record(path)}
+        check_outputs([Path(args.source)], others)
+    elif not isinstance(source, CameraSource):
+        inputs.append(Path(args.source))
     check_outputs(inputs, outputs)
+
+
+def _is_record(path: Path | None) -> bool:
+    return path is not None and path.suffix in _RECORDS

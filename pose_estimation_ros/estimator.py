@@ -71,8 +71,8 @@ class PoseEstimator:
 
     @property
     def skeleton(self) -> Skeleton:
-        """The joints that the active pose model estimates, and the bones between them."""
-        return self._models.pose.load().skeleton
+        """The joints of the poses and the bones between them: as asked for, else the model's."""
+        return self._models.skeleton or self._models.pose.load().skeleton
 
     def __call__(
         self,

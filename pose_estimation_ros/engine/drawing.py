@@ -13,7 +13,6 @@ from pose_estimation_ros.engine.arrays import ByteArray, FloatArray
 from pose_estimation_ros.engine.skeletons import Skeleton
 
 Colour = tuple[int, int, int]
-_GREEN, _ORANGE, _BLUE = (80, 220, 60), (40, 160, 255), (255, 170, 40)
 _DARK, _LIGHT = (24, 24, 24), (245, 245, 245)
 
 
@@ -24,18 +23,6 @@ def track_colour(track_id: int) -> Colour:
     hue = (track_id * 0.61803398875) % 1.0  # the golden ratio spreads any run of numbers evenly
     r, g, b = colorsys.hsv_to_rgb(hue, 0.75, 1.0)
     return int(b * 255), int(g * 255), int(r * 255)
-
-
-def _side_colour(name: str) -> Colour:
-    """Left green, right orange, middle blue, as COCO viewers draw them."""
-    if name.startswith(("left_", "L_")):
-        return _GREEN
-    return _ORANGE if name.startswith(("right_", "R_")) else _BLUE
-
-
-def bone_colour(joints: tuple[str, ...], bone: tuple[int, int]) -> Colour:
-    """The BGR colour of a bone, by the side of its outer joint, the later one in the skeleton."""
-    return _side_colour(joints[max(bone)])
 
 
 class DrawnPerson(Protocol):
@@ -72,15 +59,18 @@ def draw_poses(
         box = np.clip(person.box, -limit, limit).round().astype(int).tolist()
         colour = track_colour(person.track_id)
         cv2.rectangle(pixels, box[:2], box[2:], colour, unit, cv2.LINE_AA)
+        large = set(skeleton.groups[0][1])  # a face's and a hand's joints are closer together
         for first, second in skeleton.bones:
             if shown[first] and shown[second]:
-                side = bone_colour(skeleton.joints, (first, second))
-                cv2.line(pixels, xy[first], xy[second], _DARK, 2 * unit + 2, cv2.LINE_AA)
-                cv2.line(pixels, xy[first], xy[second], side, 2 * unit, cv2.LINE_AA)
+                side = skeleton.bone_colour((first, second))
+                width = 2 * unit if large.issuperset((first, second)) else unit
+                cv2.line(pixels, xy[first], xy[second], _DARK, width + 2, cv2.LINE_AA)
+                cv2.line(pixels, xy[first], xy[second], side, width, cv2.LINE_AA)
         for joint, point in enumerate(xy):
             if shown[joint]:
-                cv2.circle(pixels, point, 2 * unit, _LIGHT, -1, cv2.LINE_AA)
-                cv2.circle(pixels, point, 2 * unit, _DARK, 1, cv2.LINE_AA)
+                radius = 2 * unit if joint in large else unit
+                cv2.circle(pixels, point, radius, _LIGHT, -1, cv2.LINE_AA)
+                cv2.circle(pixels, point, radius, _DARK, 1, cv2.LINE_AA)
         label = f"{person.track_id} " if person.track_id >= 0 else ""
         draw_label(pixels, f"{label}{person.score:.2f}", (box[0], box[1]), colour)
 

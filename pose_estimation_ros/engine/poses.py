@@ -13,7 +13,7 @@ import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, BoolArray, ByteArray, FloatArray, IntArray
 from pose_estimation_ros.engine.drawing import draw_poses
-from pose_estimation_ros.engine.skeletons import COCO17, Skeleton
+from pose_estimation_ros.engine.skeletons import COCO17, Skeleton, common_joints
 
 # What picks some of several persons: a slice, indices, or a mask.
 Selection: TypeAlias = slice | AnyArray | list[int] | list[bool]
@@ -55,6 +55,21 @@ class JointEstimates:
             np.zeros((persons, joints), np.float32),
             np.full((persons, joints), np.nan, np.float32),
         )
+
+    def means(self, skeleton: Skeleton) -> FloatArray:
+        """How sure each person is, (n,): the mean score of the joints that say so."""
+        if len(self) == 0:
+            return np.zeros(0, np.float32)
+        return self.scores[:, skeleton.scored].mean(axis=1)
+
+    def in_skeleton(self, source: Skeleton, target: Skeleton) -> JointEstimates:
+        """The joints of another skeleton, (n, k): those of the same place, the others unknown."""
+        known = JointEstimates.unknown(len(self), len(target.joints))
+        taken, given = (list(joints) for joints in common_joints(source, target))
+        known.xy[:, given] = self.xy[:, taken]
+        known.scores[:, given] = self.scores[:, taken]
+        known.z_m[:, given] = self.z_m[:, taken]
+        return known
 
     def take(self, which: AnyArray | list[int]) -> JointEstimates:
         """The persons of these indices, or those of a mask (n,)."""
@@ -237,6 +252,19 @@ class Poses:
     def keypoints(self) -> FloatArray:
         """Joints as (n, k, 3): x px, y px, score."""
         return np.concatenate([self.joints.xy, self.joints.scores[..., None]], axis=-1)
+
+    def in_skeleton(self, target: Skeleton) -> Poses:
+        """The same persons with the joints of another skeleton.
+
+        Joints that this one lacks are unknown: NaN, with scores of 0. The persons' scores stay.
+        """
+        if target is self.skeleton:
+            return self
+        taken, given = (list(joints) for joints in common_joints(self.skeleton, target))
+        positions_m = np.full((len(self), len(target.joints), 3), np.nan, np.float32)
+        positions_m[:, given] = self.positions_m[:, taken]
+        joints = self.joints.in_skeleton(self.skeleton, target)
+        return replace(self, joints=joints, positions_m=positions_m, skeleton=target)
 
     def with_track_ids(self, track_ids: IntArray) -> Poses:
         """The same persons under other identities (n,)."""

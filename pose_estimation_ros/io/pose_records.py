@@ -20,12 +20,15 @@ _SAME_IOU = 0.5
 
 
 class PersonRecord(TypedDict):
-    """One person; each joint is [x px, y px, score], the box x1, y1, x2, y2 px."""
+    """One person; each joint is [x px, y px, score], the box x1, y1, x2, y2 px.
+
+    A joint that the model does not estimate is [null, null, 0].
+    """
 
     track_id: int
     score: float
     box: list[float]
-    keypoints: list[list[float]]
+    keypoints: list[list[float | None]]
 
 
 class MadeBy(TypedDict):
@@ -70,7 +73,7 @@ def as_json(index: int, result: PoseResult, time_s: float, image: str = "") -> F
                 "track_id": person.track_id,
                 "score": round(person.score, 4),
                 "box": [round(float(edge), 2) for edge in person.box],
-                "keypoints": [[round(float(v), 3) for v in joint] for joint in keypoints],
+                "keypoints": [[_number(v) for v in joint] for joint in keypoints],
             }
             for person, keypoints in zip(result.poses, result.poses.keypoints, strict=True)
         ],
@@ -78,6 +81,10 @@ def as_json(index: int, result: PoseResult, time_s: float, image: str = "") -> F
     if image:
         record["image"] = image
     return record
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 3)
 
 
 def from_json(record: FrameRecord) -> PoseResult:
@@ -193,7 +200,7 @@ def coco_rows(image_id: int, record: FrameRecord) -> list[dict[str, Any]]:
                 "image_id": image_id,
                 **named,
                 "category_id": 1,
-                "keypoints": [value for joint in pose["keypoints"] for value in joint],
+                "keypoints": [value or 0.0 for joint in pose["keypoints"] for value in joint],
                 "score": pose["score"],
                 "bbox": [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],
             }

@@ -24,6 +24,7 @@ from pose_estimation_ros.engine.runtimes import (
     load_runtime,
     runtimes_for,
 )
+from pose_estimation_ros.engine.skeletons import skeleton_named
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
 from pose_estimation_ros.model_zoo.manifest import embedded_int8, packaged_manifest, resolve_model
@@ -59,8 +60,13 @@ class ModelLoaders:
         onnx_threads = 1 if path == embedded_int8("pose") else 0
         cores = Cores(self._threads, callers=self._workers, onnx_threads=onnx_threads)
         asked = self._is_asked(path, "pose", self._config.model_path)
-        skeleton = self._config.skeleton.replace("auto", "") if asked else ""
-        return TopDownPose(self._runtime(path, cores, urgent), skeleton)
+        skeleton, published = "", ""
+        if asked:
+            skeleton, published = (
+                name.replace("auto", "")
+                for name in (self._config.model_skeleton, self._config.skeleton)
+            )
+        return TopDownPose(self._runtime(path, cores, urgent), skeleton, published)
 
     def root_depth(self, path: Path, *, urgent: bool) -> RootDepth:
         """A RootNet, which uses all cores."""
@@ -116,6 +122,7 @@ def build_models(
         root_depth=FallbackChain(
             "root depth", allowed(root_depth_candidates(config, loaders)), clock, timeout_s
         ),
+        skeleton=None if config.skeleton == "auto" else skeleton_named(config.skeleton),
     )
 
 

@@ -25,7 +25,7 @@ RUNTIMES = (
     "torch",
 )
 PRECISIONS = ("f32", "bf16", "auto")
-# What engine/detection/heads.py and engine/skeletons.py know.
+# What engine/detection/heads.py and engine/skeletons know.
 DECODERS = (
     "auto",
     "yolov8",
@@ -40,7 +40,20 @@ DECODERS = (
     "paddle",
     "paddle_unit",
 )
-SKELETON_NAMES = ("auto", "coco17", "h36m18", "muco21")
+SKELETON_NAMES = (
+    "auto",
+    "coco17",
+    "h36m18",
+    "muco21",
+    "h36m17",
+    "coco_wholebody133",
+    "halpe26",
+    "body25",
+    "mediapipe33",
+    "mpii16",
+    "crowdpose14",
+    "aic14",
+)
 # Twice the pixels of 8K video. Beyond it an image is taken for a mistake or an attack.
 MAX_IMAGE_PIXELS = 66_355_200
 
@@ -80,7 +93,15 @@ class EngineConfig:
     )
     skeleton: str = setting(
         "auto",
-        "Skeleton of model_path, where its file does not say it; auto: told by the file.",
+        "Joints that are published, by name, whatever the model has; those that it lacks are NaN "
+        "with score 0; auto: the model's.",
+        choices=SKELETON_NAMES,
+        flag=True,
+    )
+    model_skeleton: str = setting(
+        "auto",
+        "Skeleton of model_path, where its file does not say it; auto: told by the file, or "
+        "skeleton where that has as many joints.",
         choices=SKELETON_NAMES,
         flag=True,
     )

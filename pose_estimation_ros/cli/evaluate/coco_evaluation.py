@@ -19,7 +19,7 @@ from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
-from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.engine.skeletons import COCO17, Skeleton, common_joints
 from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import InputError, ModelError
 from pose_estimation_ros.evaluation.accuracy import Person
@@ -88,12 +88,7 @@ class CocoRun:
         models = build_models(engine_config(self._args), fall_back=False)
         try:
             models.load()
-            skeleton = models.pose.load().skeleton
-            if skeleton is not COCO17:
-                raise ModelError(
-                    f"the pose model estimates {skeleton.name}, and the data holds coco17 joints: "
-                    "evaluate a coco17 model"
-                )
+            self._check_joints(models.pose.load().skeleton)
             progress = Progress("images", len(self._image_ids))
             for done, image_id in enumerate(self._image_ids, 1):
                 frame = Frame(Image(self.image(image_id)))
@@ -108,11 +103,23 @@ class CocoRun:
         finally:
             models.close()
 
+    @staticmethod
+    def _check_joints(skeleton: Skeleton) -> None:
+        """Raises ModelError where a model lacks joints that the data has."""
+        known = common_joints(skeleton, COCO17)[1]
+        lacking = [name for index, name in enumerate(COCO17.joints) if index not in known]
+        if lacking:
+            raise ModelError(
+                f"the pose model estimates {skeleton.name}, and the data holds coco17 joints, of "
+                f"which it has no {', no '.join(lacking[:3])}: evaluate a model that has them"
+            )
+
     def _estimate_in_true_boxes(self, models: Models, frame: Frame, image_id: int) -> None:
         persons = [p for p in self._people if p.image_id == image_id and not p.crowd]
         boxes = np.array([np.append(p.box[:2], p.box[:2] + p.box[2:]) for p in persons])
         boxes = boxes.reshape(-1, 4).astype(np.float32)
-        joints = models.estimate(frame, boxes, CancelToken()).joints
+        estimated = models.estimate(frame, boxes, CancelToken())
+        joints = estimated.joints.in_skeleton(estimated.skeleton, COCO17)
         together = np.concatenate([joints.xy, joints.scores[..., None]], axis=-1)
         means = joints.scores.mean(axis=1) if len(joints) else np.zeros(0)
         self._predictions[image_id] = Predictions(boxes, means, together)
@@ -127,7 +134,7 @@ class CocoRun:
     ) -> None:
         # A new pipeline per image, since they are unrelated.
         result = build_pipeline(self._args.pipeline, models, options).process(frame)
-        poses = result.poses
+        poses = result.poses.in_skeleton(COCO17)
         self._predictions[image_id] = Predictions(poses.boxes, poses.scores, poses.keypoints)
         self._limits.note(result, frame.image.width, frame.image.height)
         every = engine_options(self._args)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from pose_estimation_ros.engine.networks.convnextpose import ExportedPose, load_checkpoint
-from pose_estimation_ros.engine.skeletons import SKELETONS
+from pose_estimation_ros.engine.skeletons.of_model import CONVNEXTPOSE_SKELETONS
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 
 PUBLISHED_SIZE = 256  # px, side of the published networks' crops
@@ -48,7 +48,7 @@ def load_module(path: Path) -> Checkpoint:
 def _load_pose(path: Path) -> Checkpoint:
     try:
         network = load_checkpoint(path)
-        known = {len(skeleton.joints) for skeleton in SKELETONS.values()}
+        known = {len(skeleton.joints): skeleton.name for skeleton in CONVNEXTPOSE_SKELETONS}
         if network.joints not in known:
             # The depth axis may be of another length than the published one of its variant.
             channels = network.joints * network.depth_dim
@@ -59,8 +59,7 @@ def _load_pose(path: Path) -> Checkpoint:
     module = ExportedPose(network, PUBLISHED_SIZE, cell_centres=False)
     shape = (None, PUBLISHED_SIZE, PUBLISHED_SIZE, 3)
     joints = network.joints
-    names = [name for name, s in SKELETONS.items() if len(s.joints) == joints]
-    metadata = {"task": "pose", "skeleton": names[0] if names else f"{joints} joints"}
+    metadata = {"task": "pose", "skeleton": known.get(joints, f"{joints} joints")}
     return Checkpoint(module, "pose", shape, "uint8", ["joints", "scores"], metadata)
 
 

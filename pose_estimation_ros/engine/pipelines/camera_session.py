@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 
@@ -86,6 +87,13 @@ class CameraSession:
         times.pose_ms += watch.lap_ms()
         return estimated
 
+    def published(self, result: PoseResult) -> PoseResult:
+        """An answer with the joints that are asked for, where the model has others."""
+        asked = self.models.skeleton
+        if asked is None or asked is result.poses.skeleton:
+            return result
+        return replace(result, poses=result.poses.in_skeleton(asked))
+
     def finish(
         self,
         pipeline: str,
@@ -101,7 +109,7 @@ class CameraSession:
         """
         watch = Stopwatch()
         options, joints = self.options, estimated.joints
-        mean = joints.scores.mean(axis=1) if len(joints) else np.zeros(0, np.float32)
+        mean = joints.means(estimated.skeleton)
         scores = (found.scores * mean).astype(np.float32)
         kept = mean >= options.min_pose_score
         continued = options.tracking.enabled and frame.stamp_s is not None

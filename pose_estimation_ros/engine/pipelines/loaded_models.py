@@ -18,6 +18,7 @@ from pose_estimation_ros.engine.execution.worker_pool import LAST_JOBS_S, Worker
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCache
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
+from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Detections, Frame
 from pose_estimation_ros.settings import PipelineOptions, PoseCacheOptions
 
@@ -40,6 +41,8 @@ class Models:
     background: DaemonThreads = field(default_factory=lambda: DaemonThreads(1, "pose_background"))
 
     lifetime: Lifetime = field(default_factory=lambda: Lifetime("the models"))
+    # The joints that are published, whatever the pose model has; None: its own.
+    skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
         # Ends the thread of models that are dropped without close().

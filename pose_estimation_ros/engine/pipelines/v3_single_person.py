@@ -70,7 +70,8 @@ class V3Pipeline:
         """
         self._session.models.lifetime.check()
         with PROGRAM_END.frame_in_work(), self._session.in_turn:
-            return self._answer(frame, cancel or CancelToken())
+            answer = self._answer(frame, cancel or CancelToken())
+            return self._session.published(answer)
 
     def _answer(self, frame: Frame, cancel: CancelToken) -> PoseResult:
         if self._session.starts_anew(frame):
@@ -170,7 +171,7 @@ class V3Pipeline:
         return self._session.estimate(frame, boxes, times, cancel)
 
     def _is_lost(self, estimated: EstimatedJoints) -> bool:
-        return bool(estimated.joints.scores.mean() < self._options.min_pose_score)
+        return bool(estimated.joints.means(estimated.skeleton)[0] < self._options.min_pose_score)
 
     def _next_box(self, found: Detections, joints: JointEstimates) -> Detections:
         """Where the person's crop will be in the next frame."""

@@ -43,7 +43,8 @@ class V4Pipeline:
         """
         self._session.models.lifetime.check()
         with PROGRAM_END.frame_in_work(), self._session.in_turn:
-            return self._answer(frame, cancel or CancelToken())
+            answer = self._answer(frame, cancel or CancelToken())
+            return self._session.published(answer)
 
     def _answer(self, frame: Frame, cancel: CancelToken) -> PoseResult:
         cancel.check()
@@ -93,7 +94,8 @@ class V4Pipeline:
             propagators[person.track_id] = propagator
             boxes.append(propagator.update(person.xy, person.joint_scores))
             # A pose's score is its detection's times the mean of its joints'.
-            scores.append(person.score / max(float(person.joint_scores.mean()), 1e-6))
+            sure = person.joint_scores[person.skeleton.scored].mean()
+            scores.append(person.score / max(float(sure), 1e-6))
         self._propagators = propagators
         where = np.array(boxes, np.float32).reshape(-1, 4)
         self._propagated = Detections(where, np.array(scores, np.float32))

@@ -12,11 +12,13 @@ import numpy as np
 from pose_estimation_ros.engine.arrays import AnyArray, RealArray
 from pose_estimation_ros.engine.preprocessing import IMAGENET, Normalisation
 from pose_estimation_ros.engine.skeletons import SKELETONS
+from pose_estimation_ros.engine.skeletons.of_model import CONVNEXTPOSE_SKELETONS
 from pose_estimation_ros.errors import ModelError
 
 RAW_RGB = Normalisation(order="rgb", divisor=1.0)
 DEPTH_RANGE_M = 1.0  # half the depth that ConvNeXtPose's volume spans
 _JOINT_COUNTS = {len(skeleton.joints) for skeleton in SKELETONS.values()}
+_VOLUME_COUNTS = {len(skeleton.joints) for skeleton in CONVNEXTPOSE_SKELETONS}
 _UNIT_AT_MOST = 2  # crops; nobody's joints are all within 2 px of the crop's corner
 _LEAST_HEAT = 1e-6  # below which the logarithm of a heatmap's value says nothing
 _LEAST_BEND = 1e-6  # of a parabola through three cells, below which it is flat
@@ -230,7 +232,7 @@ def _head_of_one(output: AnyArray, width: int, metadata: Mapping[str, str]) -> P
         return PoseHead("heatmaps", decode, shape[3])
     # A volume with joints and depth in one, as deep as it is wide.
     joints, rest = divmod(shape[1], shape[3])
-    if rest == 0 and joints in _JOINT_COUNTS:
+    if rest == 0 and joints in _VOLUME_COUNTS:
         return PoseHead("volumes", partial(decode_volumes, joints=joints), joints)
     return None
 

@@ -36,8 +36,11 @@ class TopDownPose:
     their family is trained with another normalisation.
     """
 
-    def __init__(self, runtime: Runtime, skeleton: str = "") -> None:
-        """`skeleton` is the name of the model's, where the file does not say it."""
+    def __init__(self, runtime: Runtime, skeleton: str = "", published: str = "") -> None:
+        """`skeleton` is the name of the model's, where the file does not say it.
+
+        Where neither does, and the one that is `published` has as many joints, it is meant.
+        """
         self.name = runtime.path.name
         self.runtime = runtime
         self._input = ImageInput.of(runtime)
@@ -57,7 +60,7 @@ class TopDownPose:
         self._decode, self._norm = head.decode, head.norm
         self.enlarge = crop_enlarge(runtime.metadata, source)
         self.skeleton: Skeleton = skeleton_of_model(
-            head.joints, runtime.metadata, source, skeleton, head.of_convnextpose
+            head.joints, runtime.metadata, source, skeleton, published, head.of_convnextpose
         )
 
     def _run(self, tensor: AnyArray) -> list[AnyArray]:

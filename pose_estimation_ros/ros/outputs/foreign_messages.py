@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from std_msgs.msg import Header
 
-from pose_estimation_ros.engine.drawing import bone_colour, track_colour
+from pose_estimation_ros.engine.drawing import track_colour
 from pose_estimation_ros.engine.poses import TRACK_LOST
 from pose_estimation_ros.engine.skeletons import skeleton_named
 from pose_estimation_ros.engine.types import PoseResult
@@ -74,9 +74,7 @@ class AnnotationMessages:
             shown = [bone for bone in skeleton.bones if seen[bone[0]] and seen[bone[1]]]
             ends = [(xy[j][0] + 0.5, xy[j][1] + 0.5) for bone in shown for j in bone]
             bones = self._points(header, self._msg.PointsAnnotation.LINE_LIST, ends, colour)
-            bones.outline_colors = [
-                self._colour(bone_colour(skeleton.joints, bone)) for bone in shown
-            ]
+            bones.outline_colors = [self._colour(skeleton.bone_colour(bone)) for bone in shown]
             array.points += [box, bones] if ends else [box]
             text = self._msg.TextAnnotation(timestamp=header.stamp, font_size=_TEXT_PX)
             text.position.x, text.position.y = x1, y1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ from pose_estimation_ros.engine.poses import (
     TRACK_TRACKED,
     JointEstimates,
 )
-from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.engine.skeletons import COCO17, HALPE26
 from pose_estimation_ros.engine.types import Detections, StageTimes
 from pose_estimation_ros.io.demo_scene import SceneSource
 from pose_estimation_ros.settings import DetectorOptions, HybridOptions, PipelineOptions
@@ -307,3 +309,20 @@ def test_images_without_a_stamp_stand_alone(
         assert (result.poses.track_states == TRACK_NEW).all()
         np.testing.assert_array_equal(result.poses.boxes, results[0].poses.boxes)
         seen |= ids
+
+
+@pytest.mark.parametrize("name", ["v3", "v4", "hybrid"])
+def test_other_joints_are_published_than_the_model_has(
+    embedded_models: Models, scene_frames: list, name: str
+) -> None:
+    asked = replace(embedded_models, skeleton=HALPE26)
+    options = PipelineOptions(detect_every_many=3)
+    own, other = (build_pipeline(name, models, options) for models in (embedded_models, asked))
+    for index, pixels in enumerate(scene_frames):
+        a, b = own.process(_frame(pixels, index)), other.process(_frame(pixels, index))
+        assert (a.skeleton, b.skeleton) == ("coco17", "halpe26")
+        np.testing.assert_allclose(b.poses.boxes, a.poses.boxes, atol=0.01)
+        np.testing.assert_allclose(b.poses.scores, a.poses.scores, atol=1e-3)
+        np.testing.assert_allclose(b.poses.joints.xy[:, :17], a.poses.joints.xy, atol=0.05)
+        assert np.isnan(b.poses.joints.xy[:, 17:]).all()
+        assert (b.poses.joints.scores[:, 17:] == 0).all()

@@ -19,6 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", help="print JSON")
     info = actions.add_parser("info", help="show all details of a model or model file")
     info.add_argument("model", metavar="MODEL", help="a name as `list` gives it, or a file")
+    timing = actions.add_parser(
+        "runtimes", help="measure the installed runtimes with models: time, start-up and memory"
+    )
+    timing.add_argument(
+        "models", nargs="*", metavar="MODEL", help="a name or a file; default: those embedded"
+    )
+    timing.add_argument("--json", action="store_true", help="print JSON")
     fetching = actions.add_parser("fetch", help="download models")
     fetching.add_argument("names", nargs="+", metavar="NAME")
     fetching.add_argument("--force", action="store_true", help="download even if the file exists")
@@ -57,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     actions = {
         "list": _list,
         "info": _info,
+        "runtimes": _runtimes,
         "fetch": _fetch,
         "verify": _verify,
         "convert": _convert,
@@ -109,10 +117,8 @@ def _entry(name: str) -> ModelEntry:
 def _info(args: argparse.Namespace) -> int:
     from pose_estimation_ros.model_zoo.provenance import read_provenance
 
+    path = _path_of(args.model)
     entry = packaged_manifest().find(args.model)
-    path = Path(args.model).expanduser() if entry is None else entry.path
-    if entry is None and not path.is_file():
-        _entry(args.model)  # raises, listing the known models
     if entry is not None:
         for key, value in _row(entry).items():
             if value not in ("", 0):
@@ -137,6 +143,23 @@ def _print_tensors(path: Path) -> None:
             print(f"{kind} {spec.name}: {shape} {spec.dtype}")
     for key, value in runtime.metadata.items():
         print(f"metadata {key}: {value[:200]}")
+
+
+def _runtimes(args: argparse.Namespace) -> int:
+    from pose_estimation_ros.cli._runtime_table import measure_runtimes, runtime_table
+
+    paths = [_path_of(model) for model in args.models]
+    tables = measure_runtimes(paths)
+    print(json.dumps(tables, indent=2) if args.json else runtime_table(tables))
+    return 0 if all(any("run_ms" in row for row in rows) for rows in tables.values()) else 1
+
+
+def _path_of(model: str) -> Path:
+    entry = packaged_manifest().find(model)
+    path = Path(model).expanduser() if entry is None else entry.path
+    if entry is None and not path.is_file():
+        _entry(model)  # raises, listing the known models
+    return path
 
 
 def _fetch(args: argparse.Namespace) -> int:

@@ -98,6 +98,16 @@ def test_models_are_listed_and_whole() -> None:
     assert "whole" in _run("models", "verify").stdout
 
 
+def test_the_runtimes_of_a_model_are_measured() -> None:
+    run = _run("models", "runtimes", "--json", "person_detector")
+    ((file, rows),) = json.loads(run.stdout).items()
+    assert file.endswith("models/person_detector.onnx")
+    (taken,) = [row for row in rows if row["auto"]]
+    assert taken["run_ms"] > 0 and taken["memory_mb"] > 1
+    table = _run("models", "runtimes", "person_detector").stdout
+    assert f"{taken['runtime']} (auto takes it)" in table
+
+
 def test_the_command_line_works_without_ros(clip: Path, tmp_path: Path) -> None:
     """As after `pip install .` on a machine that never heard of ROS."""
     (tmp_path / "rclpy.py").write_text("raise ImportError('no ROS here', name='rclpy')")

@@ -148,8 +148,7 @@ class Rig:
         return process
 
     def start_node(self, wait: bool = True, **parameters: object) -> Process:
-        """With its parameters' defaults but one: `runtime: auto` takes seconds to choose."""
-        parameters = {"runtime": "onnxruntime", **parameters}
+        """With its parameters' defaults but those given."""
         command = [node_executable(), "--ros-args", "-r", f"__ns:={self.namespace}"]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={value}"]

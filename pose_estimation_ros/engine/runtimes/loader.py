@@ -1,4 +1,4 @@
-"""Loads a model file with the runtime that is asked for, or the fastest one that is installed."""
+"""Loads a model file with the runtime that is asked for, or one of those that are installed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def load_runtime(
     precision: str = "f32",
     urgent: bool = False,
 ) -> Runtime:
-    """Loads a model file; "auto" takes the installed runtime that is fastest with this model.
+    """Loads a model file; "auto" takes one that is installed (see automatic_choice.py).
 
     An integer for `cores` is the number of threads, with one call at a time. `urgent` means that a
-    frame waits: then "auto" measures nothing (see selection.py).
+    frame waits: then "auto" measures nothing.
 
     Raises:
         ModelError: the file is missing, of an unknown kind, or broken.
@@ -36,13 +36,27 @@ def load_runtime(
     able = runtimes_for(path)
     check_file(path)
     if runtime == "auto":
-        # The measuring is imported where there is something to choose.
-        installed = installed_for(path)
-        runtime = installed[0] if installed else able[0]
-        if len(installed) > 1:
-            from pose_estimation_ros.engine.runtimes.fastest_runtime import fastest
-
-            runtime = fastest(path, installed, cores, precision, urgent)
+        return _load_automatically(path, able, cores, precision, urgent)
     if runtime not in able:
         raise ModelError(f"{runtime} cannot read {path.name}: use {' or '.join(able)}")
     return open_with(path, runtime, cores, precision)
+
+
+def _load_automatically(
+    path: Path, able: tuple[str, ...], cores: Cores, precision: str, urgent: bool
+) -> Runtime:
+    installed = installed_for(path) or [able[0]]
+    if len(installed) == 1:
+        return open_with(path, installed[0], cores, precision)
+    # Imported where there is something to choose.
+    from pose_estimation_ros.engine.runtimes.automatic_choice import another_that_runs, choose
+
+    chosen = choose(path, installed, cores, precision, urgent)
+    try:
+        return open_with(path, chosen, cores, precision)
+    except ModelError:
+        others = [] if urgent else [name for name in installed if name != chosen]
+        other = another_that_runs(path, others, cores, precision)
+        if other is None:
+            raise
+        return open_with(path, other, cores, precision)

@@ -1,5 +1,5 @@
 # make demo            the node on a moving scene of people; results in demo_output/
-# make demo VIDEO=clip.mp4 PIPELINE=v3 [YOLO_MODEL=...] [MODEL_PATH=...]
+# make demo VIDEO=clip.mp4 PIPELINE=v3 [YOLO_MODEL=...] [MODEL_PATH=...]; VIDEO=0 is the webcam
 # make check           lint, types and unit tests: what one runs while working (a minute and a half)
 # make test            everything, several at a time: TESTS=test/ros for a part, JOBS=4 at a time
 # make bench           speed and memory on this machine; figures in bench_output/

@@ -1,8 +1,10 @@
 """`pose_estimation demo`: runs the real node with a simulated camera and shows the result.
 
 Three processes on real DDS: the node, a player that publishes the frames in real time, and this
-one, which records. The exit code is 0 only if poses came: for the bundled scene, for nine of ten
-persons in the frames answered; for a video, whose people nobody counted, for at least one frame.
+one, which records. The player starts when the first image has been answered, and where the machine
+is too slow or too busy for the source's rate, it waits for each answer, and the report says so.
+The exit code is 0 only if poses came: for the bundled scene, for nine of ten persons in the frames
+answered; for a video, whose people nobody counted, for at least one frame.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Any
 
 from pose_estimation_ros.cli._options import (
     add_engine_arguments,
+    check_count,
     engine_config,
     given_settings,
     make_folder,
@@ -28,20 +31,35 @@ from pose_estimation_ros.cli._options import (
 )
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
+from pose_estimation_ros.io.live_camera import is_live
 from pose_estimation_ros.io.output_check import check_outputs
+from pose_estimation_ros.io.video_reader import VideoSource
 from pose_estimation_ros.model_zoo.manifest import resolve_model
 from pose_estimation_ros.package_files import PACKAGE
 from pose_estimation_ros.ros.dds import profile as dds_profile
 
 NAMESPACE = "/pose_demo"
-_START_S, _DRAIN_S, _STOP_S = 30.0, 2.0, 10.0
+_START_S, _DRAIN_S, _STOP_S = 60.0, 2.0, 10.0
+_NEXT = (
+    "next: your own video (make demo VIDEO=clip.mp4) or webcam (VIDEO=0); on a robot: ros2 launch "
+    "pose_estimation_ros v4.launch.py image:=TOPIC, then ros2 topic echo /poses"
+)
 
 OUTPUT_FILES = ("annotated.mp4", "annotated.png", "poses.mcap", "metadata.yaml", "node.log")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--video", default="", metavar="FILE", help="a video (default: a bundled moving scene)"
+        "--video",
+        default="",
+        metavar="IN",
+        help="a video, a camera's number (0) or a stream (default: a bundled moving scene)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        metavar="SECONDS",
+        help="stop after this time (default: 10, or a whole video)",
     )
     parser.add_argument(
         "--out",
@@ -55,8 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    check_count("seconds", args.seconds)
     config = engine_config(args)
-    files = [Path(args.video)] if args.video else []
+    files = [Path(args.video)] if args.video and not is_live(args.video) else []
     files += model_files(read_settings(args))
     check_outputs(files, {f"--out, {name}": args.out / name for name in OUTPUT_FILES})
     os.environ.update(dds_profile.defaults(os.environ))
@@ -72,30 +91,38 @@ def run(args: argparse.Namespace) -> int:
     from pose_estimation_ros.cli.demo.player import open_source
     from pose_estimation_ros.cli.demo.report import DemoReport
 
-    source = open_source(args.video)
+    live = is_live(args.video)
+    source = None if live else open_source(args.video)
     make_folder(args.out)
     parameters = {"pipeline": config.pipeline, **given_settings(args)}
     for name in ("model_path", "yolo_model"):
         if name in parameters:
             parameters[name] = str(resolve_model(parameters[name]))
-    print(
-        f"playing {source.name} ({source.width}x{source.height}, {source.fps:g} frames/s) to "
-        f"the {config.pipeline} node",
-        file=sys.stderr,
-    )
-    recording = _Recording(source.length)
+    what, frames = f"{args.video} (live)", None
+    if source is not None:
+        what = f"{source.name} ({source.width}x{source.height}, {source.fps:g} frames/s)"
+        frames = source.length
+        if frames is not None and args.seconds:
+            frames = min(frames, round(args.seconds * source.fps))
+    print(f"playing {what} to the {config.pipeline} node", file=sys.stderr)
+    recording = _Recording(args.video, args.seconds, frames)
     with tempfile.TemporaryDirectory() as scratch:
-        stamps = recording.run(parameters, args.video, Path(scratch), args.out / "node.log")
-    report = DemoReport(source, stamps, recording.messages, recording.peak_memory_mb)
-    report.write(args.out, f"{NAMESPACE}/poses")
+        stamps = recording.run(parameters, Path(scratch), args.out / "node.log")
+        # What a camera saw can only be seen again in the player's recording.
+        played = source or VideoSource(str(recording.live_recording(Path(scratch))))
+        report = DemoReport(played, stamps, recording.messages, recording.peak_memory_mb, live)
+        report.write(args.out, f"{NAMESPACE}/poses")
     print(json.dumps(report.figures(), indent=2) if args.json else report.table())
+    print(f"\nsee {args.out}/annotated.png, annotated.mp4 and the bag poses.mcap", file=sys.stderr)
+    if report.slowed():
+        print(f"note: {report.slowed()}", file=sys.stderr)
     problem = report.problem()
     if recording.node_exit != 0:
         problem = f"the node ended with exit code {recording.node_exit}, see {args.out}/node.log"
     if problem:
         print(f"pose_estimation demo: error: {problem}", file=sys.stderr)
         return 1
-    print(f"see {args.out}/annotated.mp4, annotated.png and poses.mcap", file=sys.stderr)
+    print(_NEXT, file=sys.stderr)
     return 0
 
 
@@ -119,13 +146,18 @@ def node_command(parameters: dict[str, Any], namespace: str) -> list[str]:
 class _Recording:
     """Runs node and player, and records every PoseArray."""
 
-    def __init__(self, frames: int | None) -> None:
+    def __init__(self, video: str, seconds: float | None, frames: int | None) -> None:
         self.messages: list[Any] = []
         self.peak_memory_mb = 0.0
         self.node_exit = -1
-        self._frames = frames
+        self._video, self._seconds, self._frames = video, seconds, frames
 
-    def run(self, parameters: dict[str, Any], video: str, scratch: Path, log: Path) -> list[int]:
+    @staticmethod
+    def live_recording(scratch: Path) -> Path:
+        """Where the images of a live source are."""
+        return scratch / "live.mp4"
+
+    def run(self, parameters: dict[str, Any], scratch: Path, log: Path) -> list[int]:
         """Plays the source; returns the stamps of its frames in ns."""
         import rclpy
         from rclpy.qos import QoSProfile
@@ -135,7 +167,10 @@ class _Recording:
 
         played = scratch / "stamps.json"
         player_command = [sys.executable, "-m", "pose_estimation_ros.cli.demo.player"]
-        player_command += ["--video", video, "--log", str(played)]
+        player_command += ["--video", self._video, "--log", str(played), "--keep-pace"]
+        player_command += ["--record", str(self.live_recording(scratch))]
+        if self._seconds:
+            player_command += ["--seconds", str(self._seconds)]
         player_command += ["--ros-args", "-r", f"__ns:={NAMESPACE}"]
         processes: list[subprocess.Popen[bytes]] = []
         recorder = None
@@ -150,9 +185,9 @@ class _Recording:
                     node_command(parameters, NAMESPACE), stdout=output, stderr=subprocess.STDOUT
                 )
             processes.append(node)
-            self._await_node(recorder, node, log)
-            player = subprocess.Popen(player_command)
+            player = subprocess.Popen(player_command, stdin=subprocess.PIPE)
             processes.append(player)
+            self._await_node(recorder, node, player, log)
             self._record(recorder, node, player)
         except Exception as error:
             if rclpy.ok():
@@ -166,12 +201,18 @@ class _Recording:
                 recorder.destroy_node()
             rclpy.try_shutdown()
         self.node_exit = node.returncode
-        if not played.is_file():
-            raise InputError("the player ended early: its error is above")
-        stamps: list[int] = json.loads(played.read_text())
+        stamps: list[int] = json.loads(played.read_text()) if played.is_file() else []
+        if not stamps:
+            raise InputError("the player played nothing: its error is above")
         return stamps
 
-    def _await_node(self, recorder: Any, node: subprocess.Popen[bytes], log: Path) -> None:
+    def _await_node(
+        self,
+        recorder: Any,
+        node: subprocess.Popen[bytes],
+        player: subprocess.Popen[bytes],
+        log: Path,
+    ) -> None:
         """Waits until the node subscribes to images."""
         import rclpy
 
@@ -181,6 +222,8 @@ class _Recording:
                 lines = [line for line in log.read_text().splitlines() if line.strip()]
                 said = lines[-1] if lines else "it said nothing"
                 raise PoseEstimationError(f"the node did not start: {said}")
+            if player.poll():  # a short video may be over by now
+                raise InputError("the player ended early: its error is above")
             if time.monotonic() > deadline:
                 raise PoseEstimationError(
                     f"the node did not subscribe to images within {_START_S:.0f} s, see {log}"
@@ -203,7 +246,9 @@ class _Recording:
             now = time.monotonic()
             if len(self.messages) != count:
                 last_message, count = now, len(self.messages)
-                progress.show(count)
+                if player.stdin is not None:
+                    player.stdin.close()  # the node is heard here, too: let the player start
+                progress.show(count if self._frames is None else min(count, self._frames))
                 memory = watched.memory_info().rss / MEGABYTE
                 self.peak_memory_mb = max(self.peak_memory_mb, memory)
             if player.poll() is not None and now - last_message > _DRAIN_S:

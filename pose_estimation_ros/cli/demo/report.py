@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rclpy.serialization import serialize_message
 
 from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.drawing import draw_label, draw_poses
+from pose_estimation_ros.engine.execution.cpu_features import usable_cores
 from pose_estimation_ros.engine.execution.latency import summarise
 from pose_estimation_ros.io.bags.writer import write_pose_bag
 from pose_estimation_ros.io.demo_scene import SceneSource
@@ -31,6 +33,7 @@ STAGES = (
     "age_at_publish",
 )
 _FOUND_SHARE = 0.9
+_FULL_RATE = 0.95  # of the source's frames a second
 _FALSE_PER_FRAME = 1 / 50  # false positives tolerated in the bundled scene
 
 
@@ -47,11 +50,17 @@ class DemoReport:
         stamps: list[int],
         messages: list[PoseArray],
         node_memory_mb: float,
+        live: bool = False,
     ) -> None:
+        """`source` gives again the frames that were played; a live one's are a recording."""
+        self._live = live
         self._source = source
         self._stamps = stamps
-        self._answers = {_stamp_ns(message): message for message in messages}
-        self._messages = messages
+        # Before the first frame that counts, images were sent until one was answered.
+        early = [message for message in messages if _stamp_ns(message) < stamps[0]]
+        self._dropped_early = int(early[-1].dropped) if early else 0
+        self._messages = messages[len(early) :]
+        self._answers = {_stamp_ns(message): message for message in self._messages}
         self._memory_mb = node_memory_mb
         self._persons_found = self._persons_visible = self._false_positives = 0
 
@@ -123,7 +132,10 @@ class DemoReport:
             "persons_per_frame": sum(persons) / len(persons) if persons else 0.0,
             "tracks": len({p.track_id for m in messages for p in m.poses}),
             "fps": (len(messages) - 1) / span_s if span_s > 0 else 0.0,
-            "dropped_by_the_node": int(messages[-1].dropped) if messages else 0,
+            "played_fps": self._played_fps(),
+            "dropped_by_the_node": int(messages[-1].dropped) - self._dropped_early
+            if messages
+            else 0,
             "node_memory_peak_mb": self._memory_mb,
             "latency_ms": {
                 stage: {"p50": s.p50, "p95": s.p95, "max": s.max} for stage, s in latencies.items()
@@ -139,6 +151,7 @@ class DemoReport:
         """Formats the figures as text."""
         figures = self.figures()
         share = figures["frames_answered"] / max(figures["frames_in"], 1)
+        rate = "" if self._live else f" of {self._source.fps:.3g}"
         rows = [
             ("frames in", str(figures["frames_in"])),
             ("frames answered", f"{figures['frames_answered']} ({share:.1%})"),
@@ -146,7 +159,7 @@ class DemoReport:
             ("frames with persons", str(figures["frames_with_persons"])),
             ("persons a frame", f"{figures['persons_per_frame']:.2f}"),
             ("identities", str(figures["tracks"])),
-            ("frames a second", f"{figures['fps']:.1f}"),
+            ("frames a second", f"{figures['fps']:.1f}{rate}"),
             ("node memory, peak", f"{figures['node_memory_peak_mb']:.0f} MB"),
         ]
         if "persons_visible" in figures:
@@ -160,10 +173,23 @@ class DemoReport:
             lines.append(f"{stage.replace('_', ' '):<22}{numbers}")
         return "\n".join(lines)
 
+    def _played_fps(self) -> float:
+        span_s = (self._stamps[-1] - self._stamps[0]) * 1e-9
+        return (len(self._stamps) - 1) / span_s if span_s > 0 else 0.0
+
+    def slowed(self) -> str:
+        """Says how much slower than the source's rate it was played; empty where it was not."""
+        played = self._played_fps()
+        if self._live or len(self._stamps) < 2 or played >= _FULL_RATE * self._source.fps:
+            return ""
+        load = f"load {os.getloadavg()[0]:.1f} on {usable_cores()} cores"
+        return (
+            f"played at {played:.1f} of {self._source.fps:.3g} frames a second, waiting for "
+            f"answers, which a camera would not: this machine is too slow or busy ({load})"
+        )
+
     def problem(self) -> str:
         """Says why the demo failed; empty if it succeeded."""
-        if not self._stamps:
-            return "no frame was played"
         if not self._messages:
             return "the node answered no frame: see node.log"
         if self._persons_visible:
@@ -179,5 +205,8 @@ class DemoReport:
                     f"expected at most one in {1 / _FALSE_PER_FRAME:.0f}: see annotated.mp4"
                 )
         elif not any(message.poses for message in self._messages):
-            return "no person was found in any frame: is anybody in the video?"
+            return (
+                f"nobody was found in any of the {len(self._messages)} frames: see annotated.mp4; "
+                "people who are small in the picture need --detector-size 640"
+            )
         return ""

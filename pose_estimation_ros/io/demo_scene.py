@@ -1,7 +1,8 @@
-"""A moving scene of people, made of photographs bundled with matplotlib and scikit-image.
+"""A moving scene of people, made of photographs that come with matplotlib and scikit-image.
 
 The photographs (Grace Hopper, the astronaut Eileen Collins, a cameraman; all free of rights, see
-the packages' own notes) move and change size on a plain wall, always fully in view.
+the packages' own notes) move and change size on a plain wall, always fully in view. Where these
+packages are not installed, smaller copies that come with this one take their place.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.package_files import share_folder
 
 _PERIOD_S = 8.0
 _FILL = 0.82  # largest share of its cell that a photograph fills, which leaves room to move
@@ -25,17 +27,16 @@ def _photographs() -> list[ByteArray]:
     try:
         import matplotlib
         import skimage
-    except ImportError as error:
-        raise InputError(
-            f"the bundled scene needs the sample photographs of {error.name}: "
-            "pip install matplotlib scikit-image, or give a video"
-        ) from error
-    samples = Path(skimage.__file__).parent / "data"
-    files = [
-        Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg",
-        samples / "camera.png",
-        samples / "astronaut.png",
-    ]
+
+        samples = Path(skimage.__file__).parent / "data"
+        files = [
+            Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg",
+            samples / "camera.png",
+            samples / "astronaut.png",
+        ]
+    except ImportError:
+        own = share_folder() / "config" / "demo_scene"
+        files = [own / f"{name}.jpg" for name in ("grace_hopper", "camera", "astronaut")]
     images = []
     for file in files:
         image = cv2.imread(str(file), cv2.IMREAD_COLOR)

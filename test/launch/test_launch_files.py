@@ -1,44 +1,208 @@
-"""The launch files, read by the real launch where it is installed."""
+"""The launch files with a real `ros2 launch`: alone, and included in a bring-up."""
 
 from __future__ import annotations
 
-import importlib.util
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
-from paths import ROOT
+from launching import (
+    REPORTING_NODE,
+    launch_command,
+    launch_file,
+    make_prefix,
+    needs_launch,
+)
+from processes import Process, open_rig
 
 from pose_estimation_ros.ros.dds import profile as dds_profile
+from pose_estimation_ros.settings import Settings, settings_of
 
-launch = pytest.importorskip("launch", reason="launch is not installed (it comes with ROS 2)")
-pytest.importorskip("launch_ros", reason="launch_ros is not installed (it comes with ROS 2)")
+ROBOT_FILE = """
+/**:
+  ros__parameters: {pipeline: hybrid, threads: 3, use_sim_time: true}
+/fleet/*/eyes:
+  ros__parameters: {max_persons: 7}
+/someone/else:
+  ros__parameters: {max_persons: 9}
+"""
 
-FOLDER = ROOT / "launch"
+# The node's full name -> (pipeline, bring-up, arguments, what the node is to have).
+# "file" stands for the path of ROBOT_FILE; "sim" is a SetParameter before the include.
+CASES: dict[str, tuple[str, dict[str, str], dict[str, str], dict[str, Any]]] = {
+    "pose_estimation": ("v3", {}, {}, {"pipeline": "v3", "use_sim_time": False, "level": "INFO"}),
+    "robot.pose_estimation": (
+        "v4",
+        {"namespace": "robot"},
+        {"log_level": "debug", "image": "/cam/image_raw", "image_transport": "compressed"},
+        {"level": "DEBUG", "compressed": True, "topics": {"image": "/cam/image_raw"}},
+    ),
+    "fleet.one.eyes": (
+        "v3",
+        {"namespace": "fleet"},
+        {"namespace": "one", "name": "eyes", "params_file": "file"},
+        {"pipeline": "hybrid", "threads": 3, "max_persons": 7, "use_sim_time": True},
+    ),
+    "fleet.two.eyes": (
+        "v3",
+        {"namespace": "fleet"},
+        {"namespace": "two", "name": "eyes", "config": "file", "max_persons": "5",
+         "pipeline": "v4", "use_sim_time": "false"},
+        {"pipeline": "v4", "threads": 3, "max_persons": 5, "use_sim_time": False},
+    ),
+    "sim.pose_estimation": (
+        "v4", {"namespace": "sim", "sim": "true"}, {}, {"use_sim_time": True}
+    ),
+    "wall.pose_estimation": (
+        "v4", {"namespace": "wall", "sim": "true"}, {"use_sim_time": "false"},
+        {"use_sim_time": False},
+    ),
+    "deep.pose_estimation": (
+        "v4", {"namespace": "deep"}, {"depth": "depth/registered"},
+        {"use_depth": True, "topics": {"depth": "/deep/depth/registered"}},
+    ),
+    "flat.pose_estimation": (
+        "v4", {"namespace": "flat"},
+        {"depth": "/depth", "use_depth": "false", "classes": "0", "confidence_threshold": "1"},
+        {"use_depth": False, "classes": "0", "confidence_threshold": 1.0},
+    ),
+    "two.pose_estimation": (
+        "v4", {"namespace": "two"},
+        {"cameras": "front,rear", "image": "/f/image_raw, /r/image_raw/compressed",
+         "rear/camera_info": "/r/info"},
+        {"cameras": ["front", "rear"], "compressed": True,
+         "topics": {"front/image": "/f/image_raw", "rear/image": "/r/image_raw",
+                    "rear/camera_info": "/r/info"}},
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("pipeline", ["v3", "v4", "hybrid"])
-def test_the_node_is_described_with_its_arguments(
-    pipeline: str, monkeypatch: pytest.MonkeyPatch
+def _bring_up(file: Path) -> str:
+    """A launch file that includes ours once for every case, each in a scope of its own."""
+    actions = []
+    for pipeline, outer, arguments, _ in CASES.values():
+        given = {k: str(file) if v == "file" else v for k, v in arguments.items()}
+        inner = []
+        if "namespace" in outer:
+            inner.append(f"PushRosNamespace({outer['namespace']!r})")
+        if "sim" in outer:
+            inner.append("SetParameter('use_sim_time', True)")
+        inner.append(
+            f"IncludeLaunchDescription({launch_file(pipeline)!r}, "
+            f"launch_arguments={list(given.items())!r})"
+        )
+        actions.append(f"GroupAction([{', '.join(inner)}], scoped=True)")
+    return "\n".join(
+        [
+            "from launch import LaunchDescription",
+            "from launch.actions import GroupAction, IncludeLaunchDescription",
+            "from launch_ros.actions import PushRosNamespace, SetParameter",
+            "def generate_launch_description():",
+            f"    return LaunchDescription([{', '.join(actions)}])",
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What the node of every case was given, by its full name."""
+    needs_launch()
+    folder = tmp_path_factory.mktemp("bringup")
+    prefix = make_prefix(folder / "prefix", REPORTING_NODE)
+    (folder / "robot.yaml").write_text(ROBOT_FILE)
+    (folder / "bringup.launch.py").write_text(_bring_up(folder / "robot.yaml"))
+    unset = [word for name in dds_profile.VARIABLES for word in ("-u", name)]
+    command = ["env", *unset, f"REPORTS={folder}"]
+    command += launch_command(prefix, str(folder / "bringup.launch.py"))
+    run = subprocess.run(command, capture_output=True, text=True, timeout=150)
+    found = {file.stem: json.loads(file.read_text()) for file in folder.glob("*.json")}
+    assert found.keys() >= CASES.keys(), run.stdout + run.stderr
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_included_in_a_bring_up_arguments_override_only_when_given(
+    name: str, reports: dict[str, dict[str, Any]]
 ) -> None:
-    spec = importlib.util.spec_from_file_location("file", FOLDER / f"{pipeline}.launch.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    description = module.generate_launch_description()
-    names = {argument.name for argument in description.get_launch_arguments()}
-    assert names >= {"image", "camera_info", "model_path", "yolo_model", "config", "namespace"}
-    assert names >= {"use_sim_time", "log_level"}
-    service = launch.LaunchService()
-    context = service.context
-    for entity in description.entities:
-        if isinstance(entity, launch.actions.DeclareLaunchArgument):
-            entity.execute(context)
-    nodes = [node for entity in description.entities for node in entity.execute(context) or []]
-    assert len(nodes) == 1
-    assert nodes[0].node_executable == "pose_estimation_node"
-    # The large-image profile, unless the user has chosen one, as this test run has.
-    assert not nodes[0].additional_env
-    for name in dds_profile.VARIABLES:
-        monkeypatch.delenv(name, raising=False)  # the context's environment is this process's
-    node = description.entities[-1].execute(context)[0]
-    added = {key[0].text: value[0].text for key, value in node.additional_env}
-    assert added == dds_profile.packaged_profiles()
+    expected, report = dict(CASES[name][3]), reports[name]
+    assert report["topics"].items() >= expected.pop("topics", {}).items()
+    assert report["level"] == expected.pop("level", "INFO")
+    assert {key: report["parameters"][key] for key in expected} == expected
+    assert report["profile"].endswith("fastdds_images.xml")
+
+
+@pytest.mark.parametrize("kind", ["xml", "yaml"])
+def test_xml_and_yaml_files_include_them(tmp_path: Path, kind: str) -> None:
+    needs_launch()
+    prefix = make_prefix(tmp_path / "prefix", REPORTING_NODE)
+    place = launch_file("v3")
+    text = {
+        "xml": f'<launch><include file="{place}"><arg name="threads" value="2"/>'
+        '<arg name="name" value="eyes"/></include></launch>',
+        "yaml": f"launch: [include: {{file: '{place}', arg: [{{name: threads, value: '2'}}, "
+        "{name: name, value: eyes}]}]",
+    }[kind]
+    file = tmp_path / f"bringup.launch.{kind}"
+    file.write_text(text)
+    command = ["env", f"REPORTS={tmp_path}", *launch_command(prefix, str(file))]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    assert (tmp_path / "eyes.json").is_file(), run.stdout + run.stderr
+    values = json.loads((tmp_path / "eyes.json").read_text())["parameters"]
+    assert (values["pipeline"], values["threads"]) == ("v3", 2)
+
+
+def test_show_args_lists_every_setting_and_needs_no_library_of_the_node(tmp_path: Path) -> None:
+    """Where `ros2` runs in the system's Python, NumPy and OpenCV may be in the node's alone."""
+    needs_launch()
+    blocked = tmp_path / "blocked"
+    blocked.mkdir()
+    for name in ("cv2", "numpy", "psutil", "onnxruntime"):
+        (blocked / f"{name}.py").write_text("raise ImportError('not for the ros2 process')")
+    command = launch_command(tmp_path, launch_file("v4"), "--show-args")
+    command = [w.replace("PYTHONPATH=", f"PYTHONPATH={blocked}:", 1) for w in command]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    for one in settings_of(Settings):
+        assert f"'{one.name}':" in run.stdout
+    assert "[0 to 1; default: 0.3]" in run.stdout and "default: v4]" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["params_file:=/nowhere.yaml"], "params_file:=/nowhere.yaml: there is no such file"),
+        (["log_level:=loud"], "log_level:=loud: choose one of debug, info"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused_in_one_line(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    needs_launch()
+    command = launch_command(make_prefix(tmp_path / "prefix"), launch_file("v3"), *words)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.returncode != 0
+    assert said in run.stderr + run.stdout and "Traceback" not in run.stderr + run.stdout
+    assert "process started" not in run.stderr + run.stdout
+
+
+def test_the_demos_scene_as_camera_gives_poses(tmp_path: Path) -> None:
+    """With this package alone: no driver, no matplotlib, no RViz."""
+    needs_launch()
+    prefix = make_prefix(tmp_path / "prefix")
+    with open_rig("launch_demo", tmp_path) as rig:
+        words = ["video:=demo", "rviz:=false", "runtime:=onnxruntime", "namespace:=launch_demo"]
+        command = launch_command(prefix, launch_file("v4"), *words)
+        launched: Process = rig.start(command, "launch")
+        try:
+            rig.client.spin_until(
+                lambda: not launched.running or any(len(p.poses) >= 3 for p in rig.client.poses),
+                60,
+            )
+            assert launched.running, launched.output
+        finally:
+            code = launched.interrupt(30)
+        assert code == 0, launched.output
+        assert launched.output.count("process has finished cleanly") == 2, launched.output
+        assert "Traceback" not in launched.output and "ERROR" not in launched.output

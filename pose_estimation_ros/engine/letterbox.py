@@ -33,6 +33,12 @@ class LetterboxTransform:
         limit = np.array([width, height] * 2, np.float32)
         return np.clip((boxes - offset) / scale, 0.0, limit).astype(np.float32, copy=False)
 
+    def points_to_image(self, xy: AnyArray) -> FloatArray:
+        """Canvas points (..., 2) as points of the image; they may lie outside it."""
+        scale = np.array([self.scale_x, self.scale_y], np.float32)
+        offset = np.array([self.offset_x, self.offset_y], np.float32)
+        return ((xy - offset) / scale).astype(np.float32, copy=False)
+
     def to_canvas(self, boxes: AnyArray) -> FloatArray:
         """Image boxes (n, 4) as boxes of the canvas."""
         scale = np.array([self.scale_x, self.scale_y] * 2, np.float32)

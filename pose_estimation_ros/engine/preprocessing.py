@@ -21,7 +21,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Normalisation:
     """The pixels that a model expects: (value / divisor - mean) / std, in this channel order.
 
-    `mean` and `std` are in the model's channel order. Models that take uint8 normalise themselves.
+    `mean` and `std` are in the model's channel order. Models that take integers normalise
+    themselves.
     """
 
     order: ChannelOrder = "rgb"
@@ -32,6 +33,7 @@ class Normalisation:
 
 UNIT = Normalisation()
 RAW_BGR = Normalisation(order="bgr", divisor=1.0)
+RAW_RGB = Normalisation(order="rgb", divisor=1.0)
 IMAGENET = Normalisation(mean=IMAGENET_MEAN, std=IMAGENET_STD)
 # MMDetection's families: the same values, with the channels in OpenCV's order.
 IMAGENET_BGR = Normalisation("bgr", mean=IMAGENET_MEAN[::-1], std=IMAGENET_STD[::-1])
@@ -104,9 +106,9 @@ class ImageInput:
             # OpenCV swaps channels many times faster than a reversed NumPy view is copied.
             rows = images.reshape(-1, images.shape[2], 3)
             pixels = cv2.cvtColor(rows, cv2.COLOR_BGR2RGB).reshape(images.shape)
-        if self.dtype == np.uint8:
+        if self.dtype.kind in "iu":
             pixels = pixels.transpose(0, 3, 1, 2) if self.channels_first else pixels
-            return np.ascontiguousarray(pixels)
+            return np.ascontiguousarray(pixels, dtype=self.dtype)
         scale = (1.0 / (norm.divisor * np.array(norm.std))).astype(np.float32)
         shift = (-np.array(norm.mean) / np.array(norm.std)).astype(np.float32)
         if self.channels_first:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,8 +17,9 @@ from pose_estimation_ros.engine.execution.cpu_features import computes_int8_fast
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.engine.execution.worker_pool import WorkerPool, worker_layout
 from pose_estimation_ros.engine.pipelines import Models
+from pose_estimation_ros.engine.pose.one_stage import OneStagePose
+from pose_estimation_ros.engine.pose.pose_model import PoseModel, pose_model
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth, RootNet
-from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.runtimes import (
     Cores,
     Runtime,
@@ -29,6 +31,8 @@ from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
 from pose_estimation_ros.model_zoo.manifest import embedded_int8, packaged_manifest, resolve_model
 from pose_estimation_ros.settings import EngineConfig
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -54,8 +58,8 @@ class ModelLoaders:
             runtime, config.enable_letterbox, config.detector_size, decoder, classes
         )
 
-    def pose(self, path: Path, *, urgent: bool) -> TopDownPose:
-        """A pose model, which every worker calls at the same time."""
+    def pose(self, path: Path, *, urgent: bool) -> PoseModel:
+        """A pose model, which every worker calls at the same time, or a one-stage one."""
         # The embedded network in int8 is done before a second thread has woken up for each layer.
         onnx_threads = 1 if path == embedded_int8("pose") else 0
         cores = Cores(self._threads, callers=self._workers, onnx_threads=onnx_threads)
@@ -66,7 +70,21 @@ class ModelLoaders:
                 name.replace("auto", "")
                 for name in (self._config.model_skeleton, self._config.skeleton)
             )
-        return TopDownPose(self._runtime(path, cores, urgent), skeleton, published)
+        make = partial(
+            pose_model,
+            skeleton=skeleton,
+            published=published,
+            size=self._config.detector_size,
+            letterbox=self._config.enable_letterbox,
+        )
+        model = make(self._runtime(path, cores, urgent))
+        if isinstance(model, OneStagePose):
+            if self._config.yolo_model:
+                _log.warning("%s finds people itself: yolo_model is not used", path.name)
+            everything = Cores(self._workers * self._threads)  # there is one call at a time
+            if everything.threads != cores.threads:
+                return make(self._runtime(path, everything, urgent))
+        return model
 
     def root_depth(self, path: Path, *, urgent: bool) -> RootDepth:
         """A RootNet, which uses all cores."""
@@ -158,7 +176,7 @@ def detector_candidates(config: EngineConfig, loaders: ModelLoaders) -> list[Can
     return [*candidates_for("detector", names, loaders.detector, _use_int8(config)), whole_frame]
 
 
-def pose_candidates(config: EngineConfig, loaders: ModelLoaders) -> list[Candidate[TopDownPose]]:
+def pose_candidates(config: EngineConfig, loaders: ModelLoaders) -> list[Candidate[PoseModel]]:
     """The pose models asked for, then the embedded one."""
     names = [config.model_path, *_fallbacks(config, "pose")]
     return candidates_for("pose", names, loaders.pose, _use_int8(config))

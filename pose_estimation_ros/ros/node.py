@@ -92,7 +92,8 @@ class PoseEstimationNode(LifecycleNode):
             self._release()
             return TransitionCallbackReturn.FAILURE
         workers, threads = worker_layout(settings.engine)
-        detector, pose = self._models.detector.status.active, self._models.pose.status.active
+        statuses = self._models.statuses()
+        detector, pose = (statuses[chain].active for chain in ("detector", "pose model"))
         self.get_logger().info(
             f"{settings.engine.pipeline}: detector {detector}, pose model {pose}, "
             f"{workers} workers with {threads} threads each"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -22,6 +23,7 @@ from pose_estimation_ros.engine.execution.latency import summarise
 from pose_estimation_ros.engine.execution.process_memory import resident_mb
 from pose_estimation_ros.engine.execution.worker_pool import chunk_sizes
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
+from pose_estimation_ros.engine.pose.one_stage import OneStagePose
 from pose_estimation_ros.io.demo_scene import SceneSource, forth_and_back
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import EngineConfig, PipelineOptions, PoseCacheOptions
@@ -97,19 +99,31 @@ def _networks_ms(models: Models, frame: ByteArray, pipeline: str, persons: int) 
 
     For V3 only the pose network counts, since most of its frames need no detector.
     """
-    pose, detector = models.pose.load(), models.detector.load()
+    pose = models.pose.load()
+    if isinstance(pose, OneStagePose):
+        whole = pose.prepare(Image(frame)).tensor
+        return _median_ms(lambda: pose.runtime.run(whole))
+    detector = models.detector.load()
     assert isinstance(detector, NetworkDetector)
     picture = detector.prepare(Image(frame))[0]
     sizes = chunk_sizes(persons, models.workers.workers, pose.batch)
     shape = pose.runtime.inputs[0].shape[1:]
     kind = pose.runtime.inputs[0].dtype
     crops = [np.zeros((size, *(side or 0 for side in shape)), kind) for size in sizes]
-    laps = []
-    for _ in range(_ROUNDS):
-        begin = time.perf_counter()
+
+    def both() -> None:
         if pipeline == "v4":
             detector.runtime.run(picture)
         models.workers.map(pose.runtime.run, crops, CancelToken())
+
+    return _median_ms(both)
+
+
+def _median_ms(run: Callable[[], object]) -> float:
+    laps = []
+    for _ in range(_ROUNDS):
+        begin = time.perf_counter()
+        run()
         laps.append((time.perf_counter() - begin) * 1e3)
     return float(np.median(laps))
 

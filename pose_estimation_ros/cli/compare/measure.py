@@ -72,7 +72,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "pipeline": args.pipeline,
         "damage": sequence.damage,
-        "detector": models.detector.status.active,
+        "detector": models.statuses()["detector"].active,
         "pose_model": models.pose.status.active,
         "latency_ms": latencies,
         "stages_ms": stages,

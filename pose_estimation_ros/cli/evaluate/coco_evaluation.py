@@ -98,7 +98,7 @@ class CocoRun:
                     self._run_pipeline(models, frame, image_id, options)
                 progress.show(done)
             progress.close()
-            self._about["detector"] = models.detector.status.active
+            self._about["detector"] = models.statuses()["detector"].active
             self._about["pose_model"] = models.pose.status.active
         finally:
             models.close()

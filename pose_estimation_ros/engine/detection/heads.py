@@ -24,6 +24,7 @@ from pose_estimation_ros.engine.detection.decoders import (
 )
 from pose_estimation_ros.engine.detection.person_classes import class_names, person_classes
 from pose_estimation_ros.engine.letterbox import Anchor
+from pose_estimation_ros.engine.pose.one_stage_heads import one_stage_head
 from pose_estimation_ros.engine.preprocessing import (
     IMAGENET,
     IMAGENET_BGR,
@@ -96,6 +97,8 @@ def detector_heads(
             raise ModelError(f"{what}, which do not fit --decoder {decoder}; what fits: {fitting}")
         heads = named[:1]
     if not heads:
+        heads = _head_of_pose_model(outputs, height, width, metadata, source, asked)
+    if not heads:
         raise ModelError(
             f"{what} for a canvas of {width}x{height}: not a person detector of a known kind "
             "(YOLOv5, v6, v8, v11, YOLOX, RTMDet, PicoDet, or boxes (1, a, 4) with scores (1, a))"
@@ -109,6 +112,26 @@ def detector_heads(
                 f"{what}, which have no class {max(classes)}: name others with --classes"
             ) from error
     return heads
+
+
+def _head_of_pose_model(
+    outputs: Sequence[AnyArray],
+    height: int,
+    width: int,
+    metadata: Mapping[str, str],
+    source: str,
+    asked: Sequence[int],
+) -> list[DetectorHead]:
+    """The boxes of a one-stage pose model, which finds people like a detector."""
+    head = one_stage_head(outputs, height, width, metadata, source, asked)
+    if head is None:
+        return []
+    read, feeding = head.decode, head.feeding
+
+    def decode(outputs: Sequence[AnyArray], height: int, width: int) -> RawDetections:
+        return RawDetections(*read(outputs, height, width)[:2])
+
+    return [DetectorHead(head.name, decode, feeding.norm, feeding.anchor, feeding.step)]
 
 
 def _possible_heads(

@@ -21,16 +21,23 @@ def suppress(
     Boxes without an inside do not: nobody is in them.
     Scores that are not numbers stay too, so that the caller can refuse them.
     """
+    stay = staying(boxes, scores, options.confidence_threshold, options.iou_threshold)
+    return boxes[stay].astype(np.float32), scores[stay].astype(np.float32)
+
+
+def staying(
+    boxes: AnyArray, scores: AnyArray, least_score: float, most_overlap: float
+) -> AnyArray:
+    """As `suppress`, the indices of those that stay."""
     # A comparison with NaN is false: `>=` would drop NaN scores, as if the image were empty.
     empty = (boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
-    keep = np.flatnonzero(~(scores < options.confidence_threshold) & ~empty)
+    keep = np.flatnonzero(~(scores < least_score) & ~empty)
     if len(keep) > _MOST_BOXES:
         keep = keep[np.argpartition(-scores[keep], _MOST_BOXES)[:_MOST_BOXES]]
     chosen = boxes[keep].astype(np.float32)
     confidence = scores[keep].astype(np.float32)
     if len(keep) == 0 or not np.isfinite(confidence).all():
-        return chosen, confidence
+        return keep
     corner_size = np.concatenate([chosen[:, :2], chosen[:, 2:] - chosen[:, :2]], axis=1)
-    stay = cv2.dnn.NMSBoxes(corner_size.tolist(), confidence.tolist(), 0.0, options.iou_threshold)
-    order = np.asarray(stay, np.int64).reshape(-1)
-    return chosen[order], confidence[order]
+    stay = cv2.dnn.NMSBoxes(corner_size.tolist(), confidence.tolist(), 0.0, most_overlap)
+    return keep[np.asarray(stay, np.int64).reshape(-1)]

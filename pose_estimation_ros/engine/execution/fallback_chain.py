@@ -109,6 +109,11 @@ class FallbackChain(Generic[T]):
                 return model
         return self._first_that_works(lambda model: model)
 
+    @property
+    def loaded(self) -> T | None:
+        """The active model where it is loaded; loads nothing."""
+        return self._states[self._active].model
+
     def call(self, use: Callable[[T], R]) -> R:
         """The result of `use` with the best candidate that works.
 

@@ -63,15 +63,20 @@ def _load_pose(path: Path) -> Checkpoint:
     return Checkpoint(module, "pose", shape, "uint8", ["joints", "scores"], metadata)
 
 
-class _Boxes(nn.Module):
-    """An ultralytics detector reduced to its output of boxes and scores."""
+_POSE_HEADS = ("Pose", "Pose26")
+# Classes of ultralytics' heads that are read.
+HEADS = ("Detect", "v10Detect", *_POSE_HEADS)
+
+
+class _FirstOutput(nn.Module):
+    """An ultralytics model reduced to its decoded output: boxes, scores and perhaps joints."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map RGB in [0, 1] (n, 3, h, w), multiples of 32, to (n, 4 + classes, cells)."""
+        """Map RGB in [0, 1] (n, 3, h, w), multiples of 32, to (n, 4 + classes + ..., cells)."""
         result = self.network(image)
         return result[0] if isinstance(result, tuple | list) else result
 
@@ -160,11 +165,17 @@ def _load_ultralytics(path: Path) -> Checkpoint:
     network = network.float().eval()
     layers = getattr(network, "model", None)
     head = type(layers[-1]).__name__ if isinstance(layers, nn.Sequential) else "unknown"
-    if head not in ("Detect", "v10Detect"):
-        raise ModelError(f"{path} is a model of the kind '{head}': expected a YOLO detector")
+    if head not in HEADS:
+        raise ModelError(
+            f"{path} is a model of the kind '{head}': expected a YOLO detector or pose model"
+        )
     fuse: Any = getattr(network, "fuse", None)
     network = fuse(verbose=False) if callable(fuse) else network
-    metadata = {"task": "detector", "strides": "8,16,32"}
+    task = "pose" if head in _POSE_HEADS else "detector"
+    metadata = {"task": task, "strides": "8,16,32"}
+    if task == "pose":
+        metadata["kpt_shape"] = str(list(layers[-1].kpt_shape))  # type: ignore[index]
+        metadata["names"] = str(getattr(network, "names", {0: "person"}))
     return Checkpoint(
-        _Boxes(network), "detector", (None, 3, None, None), "float32", ["boxes"], metadata
+        _FirstOutput(network), task, (None, 3, None, None), "float32", ["boxes"], metadata
     )

@@ -72,6 +72,24 @@ class CameraSession:
         times.detect_ms += watch.lap_ms()
         return found
 
+    def people(
+        self, frame: Frame, times: StageTimes, cancel: CancelToken
+    ) -> tuple[Detections, EstimatedJoints] | None:
+        """Everyone in the frame with their joints; None where that takes `detect` and `estimate`.
+
+        All the time of such a model is `detect`'s: there is no second stage.
+
+        Raises:
+            ModelError: no pose model is usable.
+            CancelledError: the token was cancelled.
+        """
+        cancel.check()
+        watch = Stopwatch()
+        people = self.models.people(frame, self.options)
+        if people is not None:
+            times.detect_ms += watch.lap_ms()
+        return people
+
     def estimate(
         self, frame: Frame, boxes: FloatArray, times: StageTimes, cancel: CancelToken
     ) -> EstimatedJoints:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
@@ -15,9 +15,10 @@ from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus, Fal
 from pose_estimation_ros.engine.execution.lifetime import Lifetime
 from pose_estimation_ros.engine.execution.process_memory import return_free_memory
 from pose_estimation_ros.engine.execution.worker_pool import LAST_JOBS_S, WorkerPool
+from pose_estimation_ros.engine.pose.one_stage import OneStagePose
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCache
+from pose_estimation_ros.engine.pose.pose_model import PoseModel
 from pose_estimation_ros.engine.pose.root_depth import BoxDepth, RootDepth
-from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Detections, Frame
 from pose_estimation_ros.settings import PipelineOptions, PoseCacheOptions
@@ -31,7 +32,7 @@ class Models:
     """
 
     detector: FallbackChain[Detector]
-    pose: FallbackChain[TopDownPose]
+    pose: FallbackChain[PoseModel]
     workers: WorkerPool
     root_depth: FallbackChain[RootDepth] = field(
         default_factory=lambda: FallbackChain(
@@ -56,9 +57,19 @@ class Models:
             ClosedError: they were closed, or this is a fork of the process that built them.
         """
         self.lifetime.check()
-        for chain in self.chains:
-            chain.load()
+        if not self.one_stage:
+            self.detector.load()
+        self.root_depth.load()
         return_free_memory()
+
+    @property
+    def one_stage(self) -> bool:
+        """Whether the active pose model finds people itself, so that no detector runs.
+
+        Raises:
+            ModelError: no pose model is usable.
+        """
+        return isinstance(self.pose.load(), OneStagePose)
 
     @property
     def chains(self) -> tuple[FallbackChain[Any], ...]:
@@ -67,7 +78,11 @@ class Models:
 
     def statuses(self) -> dict[str, ChainStatus]:
         """The active model of each chain, by the chain's name."""
-        return {chain.name: chain.status for chain in self.chains}
+        statuses = {chain.name: chain.status for chain in self.chains}
+        if isinstance(self.pose.loaded, OneStagePose):
+            pose = statuses[self.pose.name]
+            statuses[self.detector.name] = replace(pose, active=f"{pose.active} (one stage)")
+        return statuses
 
     @property
     def hang(self) -> bool:
@@ -80,7 +95,29 @@ class Models:
         Raises:
             ModelError: no detector is usable.
         """
+        people = self.people(frame, options)
+        if people is not None:
+            return people[0]
         return self.detector.call(lambda d: d.detect(frame.image, options.detector, previous))
+
+    def people(
+        self, frame: Frame, options: PipelineOptions
+    ) -> tuple[Detections, EstimatedJoints] | None:
+        """Everyone in the frame with their joints, best first; None where that takes two stages.
+
+        Raises:
+            ModelError: no pose model is usable.
+        """
+        if not self.one_stage:
+            return None
+
+        def use(model: PoseModel) -> tuple[Detections, EstimatedJoints] | None:
+            if not isinstance(model, OneStagePose):  # the fallback, where the other failed
+                return None
+            found, joints = model.people(frame.image, options.detector)
+            return found, EstimatedJoints(joints, model.skeleton)
+
+        return self.pose.call(use)
 
     def estimate(
         self,

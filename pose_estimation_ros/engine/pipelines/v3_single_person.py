@@ -78,6 +78,9 @@ class V3Pipeline:
             self.reset()
         times = StageTimes()
         self.persons_seen = None
+        people = self._session.people(frame, times, cancel)
+        if people is not None:
+            return self._answer_at_once(frame, *people, times)
         checked = self._check is not None or self._followed is None
         person = self._finish_check(times) if self._check else self._followed
         if person is None:
@@ -97,6 +100,34 @@ class V3Pipeline:
         if self._followed is not None and due:
             self._begin_check(frame, self._followed.boxes, estimated.joints)
         return result
+
+    def _answer_at_once(
+        self, frame: Frame, seen: Detections, estimated: EstimatedJoints, times: StageTimes
+    ) -> PoseResult:
+        """The person to follow among everybody, whom a one-stage model has found on this frame."""
+        self._check = self._propagator = None
+        self.persons_seen = len(seen)
+        chosen = self._choose(seen)
+        found = seen.only(chosen) if chosen is not None else Detections.empty()
+        joints = estimated.joints.take([] if chosen is None else [chosen])
+        estimated = replace(estimated, joints=joints)
+        result = self._session.finish(self.name, frame, found, estimated, times)
+        if chosen is not None:
+            self._followed = found if result.poses.in_sight.any() else None
+        return result
+
+    def _choose(self, seen: Detections) -> int | None:
+        """Whom of everybody to answer for: the person followed so far, else the most prominent."""
+        if self._followed is not None:
+            overlap = box_iou(self._followed.boxes, seen.boxes)[0]
+            if len(seen) and overlap.max() >= _SAME_PERSON_IOU:
+                self._missed = 0
+                return int(overlap.argmax())
+            self._missed += 1
+            if self._missed < _CHECKS_MISSED:
+                return None  # one miss of the model is no reason to jump to somebody else
+            self._followed, self._missed = None, 0
+        return _most_prominent(seen)
 
     def follow(self, boxes: FloatArray) -> None:
         """Goes on with the largest of these boxes (n, 4), as when another pipeline hands over."""
@@ -159,10 +190,8 @@ class V3Pipeline:
 
     def _most_prominent(self, seen: Detections) -> Detections | None:
         self._propagator = None
-        if len(seen) == 0:
-            return None
-        area: AnyArray = (seen.boxes[:, 2:] - seen.boxes[:, :2]).prod(axis=1)
-        return seen.only(int((area * seen.scores).argmax()))
+        prominent = _most_prominent(seen)
+        return None if prominent is None else seen.only(prominent)
 
     def _estimate(
         self, frame: Frame, person: Detections | None, times: StageTimes, cancel: CancelToken
@@ -181,3 +210,11 @@ class V3Pipeline:
         if self._propagator is None:
             self._propagator = BoxPropagator(found.boxes[0], xy, scores)
         return Detections(self._propagator.update(xy, scores)[None], found.scores)
+
+
+def _most_prominent(seen: Detections) -> int | None:
+    """The largest and surest of the persons; None where there is nobody."""
+    if len(seen) == 0:
+        return None
+    area: AnyArray = (seen.boxes[:, 2:] - seen.boxes[:, :2]).prod(axis=1)
+    return int((area * seen.scores).argmax())

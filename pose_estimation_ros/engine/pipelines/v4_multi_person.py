@@ -51,6 +51,10 @@ class V4Pipeline:
         if self._session.starts_anew(frame):
             self.reset()
         times = StageTimes()
+        people = self._session.people(frame, times, cancel)
+        if people is not None:
+            self.detect_next()
+            return self._session.finish(self.name, frame, *people, times)
         found = self._detect(frame, times)
         estimated = self._session.estimate(frame, found.boxes, times, cancel)
         result = self._session.finish(self.name, frame, found, estimated, times)

@@ -10,12 +10,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray, RealArray
-from pose_estimation_ros.engine.preprocessing import IMAGENET, Normalisation
+from pose_estimation_ros.engine.preprocessing import IMAGENET, RAW_RGB, Normalisation
 from pose_estimation_ros.engine.skeletons import SKELETONS
 from pose_estimation_ros.engine.skeletons.of_model import CONVNEXTPOSE_SKELETONS
 from pose_estimation_ros.errors import ModelError
 
-RAW_RGB = Normalisation(order="rgb", divisor=1.0)
 DEPTH_RANGE_M = 1.0  # half the depth that ConvNeXtPose's volume spans
 _JOINT_COUNTS = {len(skeleton.joints) for skeleton in SKELETONS.values()}
 _VOLUME_COUNTS = {len(skeleton.joints) for skeleton in CONVNEXTPOSE_SKELETONS}

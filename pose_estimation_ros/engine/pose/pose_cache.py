@@ -17,6 +17,8 @@ from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.engine.execution.worker_pool import WorkerPool, chunk_sizes
 from pose_estimation_ros.engine.geometry import crop_affine, crop_boxes
+from pose_estimation_ros.engine.pose.one_stage import OneStagePose
+from pose_estimation_ros.engine.pose.pose_model import PoseModel
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.poses import JointEstimates
 from pose_estimation_ros.engine.skeletons import Skeleton
@@ -54,7 +56,7 @@ class _Entry:
 class _Attempt:
     """What one pose model made of a frame: cached joints by person, and new ones in order."""
 
-    model: TopDownPose
+    model: PoseModel
     cached: list[JointEstimates | None]
     is_new: BoolArray
     new: JointEstimates
@@ -82,7 +84,7 @@ class PoseCache:
         self,
         image: Image,
         boxes: FloatArray,
-        models: FallbackChain[TopDownPose],
+        models: FallbackChain[PoseModel],
         workers: WorkerPool,
         cancel: CancelToken,
     ) -> EstimatedJoints:
@@ -98,7 +100,11 @@ class PoseCache:
             skeleton = models.load().skeleton
             return EstimatedJoints(JointEstimates.empty(len(skeleton.joints)), skeleton)
 
-        def attempt(model: TopDownPose) -> _Attempt:
+        def attempt(model: PoseModel) -> _Attempt:
+            if isinstance(model, OneStagePose):  # one look at the image answers for everybody
+                everybody = np.ones(len(boxes), bool)
+                joints = model.estimate(image, boxes)
+                return _Attempt(model, [None] * len(boxes), everybody, joints)
             cached = self.find(image, boxes, model)
             is_new = np.array([joints is None for joints in cached], bool)
             new = _in_chunks(model, image, boxes[is_new], workers, cancel)
@@ -106,7 +112,8 @@ class PoseCache:
 
         done = models.call(attempt)
         # Here rather than in `attempt`, which runs on in its thread after a time-out.
-        self.keep(image, boxes[done.is_new], done.new, done.model, done.model.enlarge)
+        if isinstance(done.model, TopDownPose):
+            self.keep(image, boxes[done.is_new], done.new, done.model, done.model.enlarge)
         known = [joints for joints in done.cached if joints is not None]
         order = np.argsort(np.concatenate([done.is_new.nonzero()[0], (~done.is_new).nonzero()[0]]))
         joints = JointEstimates.concatenate([done.new, *known]).take(order)

@@ -111,7 +111,9 @@ def _keep_anchors_dynamic(module: Any) -> None:
 
 
 def _heads(module: Any) -> list[Any]:
-    return [part for part in module.modules() if type(part).__name__ in ("Detect", "v10Detect")]
+    from pose_estimation_ros.engine.networks.checkpoints import HEADS
+
+    return [part for part in module.modules() if type(part).__name__ in HEADS]
 
 
 def _write_tflite(checkpoint: Checkpoint, path: Path) -> None:

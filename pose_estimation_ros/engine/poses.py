@@ -29,11 +29,16 @@ class JointEstimates:
 
     `xy` (n, k, 2) px of the whole image; `scores` (n, k) in [0, 1]; `z_m` (n, k) metres behind the
     root joint (positive is farther from the camera), NaN where the model does not estimate depth.
+    Models that estimate whole bodies in metres give `offsets_m` (n, k, 3) from the root along the
+    camera's axes besides, and those that align their crops `crops` (n, 4), in which they want to
+    see these persons next: centre x, y and side in px, angle in rad; NaN where they do not know.
     """
 
     xy: FloatArray
     scores: FloatArray
     z_m: FloatArray
+    offsets_m: FloatArray | None = None
+    crops: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -73,17 +78,28 @@ class JointEstimates:
 
     def take(self, which: AnyArray | list[int]) -> JointEstimates:
         """The persons of these indices, or those of a mask (n,)."""
-        return JointEstimates(self.xy[which], self.scores[which], self.z_m[which])
+        return JointEstimates(
+            self.xy[which],
+            self.scores[which],
+            self.z_m[which],
+            None if self.offsets_m is None else self.offsets_m[which],
+            None if self.crops is None else self.crops[which],
+        )
 
     @staticmethod
     def concatenate(parts: Sequence[JointEstimates]) -> JointEstimates:
         """The persons of several estimates, in order."""
+        parts = [part for part in parts if len(part)] or parts[:1]
         if len(parts) == 1:
             return parts[0]
+        offsets_m = [part.offsets_m for part in parts if part.offsets_m is not None]
+        crops = [part.crops for part in parts if part.crops is not None]
         return JointEstimates(
             np.concatenate([part.xy for part in parts]),
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.z_m for part in parts]),
+            np.concatenate(offsets_m) if len(offsets_m) == len(parts) else None,
+            np.concatenate(crops) if len(crops) == len(parts) else None,
         )
 
 

@@ -85,6 +85,8 @@ def _load_known(name: str, path: Path, load: LoadFile[T], *, urgent: bool) -> T:
     entry = packaged_manifest().find(name)
     if not path.is_file() and entry is not None and not entry.embedded:
         raise ModelError(f"it is not on this machine: run: {fetch_command(entry.name)}")
+    if entry is not None and entry.in_package and path == entry.path:
+        entry.verify()  # the package may be of another version
     return load(path, urgent=urgent)
 
 

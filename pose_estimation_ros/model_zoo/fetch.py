@@ -46,6 +46,9 @@ def fetch(entry: ModelEntry, show: Show = lambda done, total: None, force: bool 
     """
     if entry.embedded:
         return f"{entry.name} comes with the package: {entry.path}"
+    if entry.in_package:
+        entry.verify()
+        return f"{entry.name} comes with the installed {entry.package}: {entry.path}"
     if not entry.url:
         raise ModelError(
             f"model '{entry.name}' has no address for a program: download it by hand from "

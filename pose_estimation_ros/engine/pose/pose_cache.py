@@ -16,10 +16,10 @@ from pose_estimation_ros.engine.arrays import AnyArray, BoolArray, ByteArray, Fl
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.engine.execution.worker_pool import WorkerPool, chunk_sizes
-from pose_estimation_ros.engine.geometry import crop_affine, crop_boxes
+from pose_estimation_ros.engine.geometry import box_iou, crop_affine, crop_boxes
+from pose_estimation_ros.engine.pose.blazepose import BlazePose
 from pose_estimation_ros.engine.pose.one_stage import OneStagePose
-from pose_estimation_ros.engine.pose.pose_model import PoseModel
-from pose_estimation_ros.engine.pose.top_down import TopDownPose
+from pose_estimation_ros.engine.pose.pose_model import CropModel, PoseModel
 from pose_estimation_ros.engine.poses import JointEstimates
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import Image
@@ -30,6 +30,7 @@ _BLOCK = 8
 _NOISE = 3.0  # largest mean difference of a block of samples, grey levels
 _SPECK = 24  # largest difference of one sample: an edge that moved by a pixel makes more
 _SAME_BOX = 0.02  # of the box's longer side
+_SAME_PERSON_IOU = 0.4  # of boxes in two frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,13 @@ class PoseCache:
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
         self._numbers = count()
         self._model: object = None
+        # Of the last frame: everybody's box, and the crop that an aligning model wants next.
+        self._last: tuple[FloatArray, FloatArray] | None = None
 
     def clear(self) -> None:
         """Forgets every pose."""
         self._entries.clear()
+        self._last = None
 
     def estimate(
         self,
@@ -107,17 +111,30 @@ class PoseCache:
                 return _Attempt(model, [None] * len(boxes), everybody, joints)
             cached = self.find(image, boxes, model)
             is_new = np.array([joints is None for joints in cached], bool)
-            new = _in_chunks(model, image, boxes[is_new], workers, cancel)
+            crops = self._crops_of(boxes[is_new]) if isinstance(model, BlazePose) else None
+            new = _in_chunks(model, image, boxes[is_new], workers, cancel, crops)
             return _Attempt(model, cached, is_new, new)
 
         done = models.call(attempt)
         # Here rather than in `attempt`, which runs on in its thread after a time-out.
-        if isinstance(done.model, TopDownPose):
+        if not isinstance(done.model, OneStagePose):
             self.keep(image, boxes[done.is_new], done.new, done.model, done.model.enlarge)
         known = [joints for joints in done.cached if joints is not None]
         order = np.argsort(np.concatenate([done.is_new.nonzero()[0], (~done.is_new).nonzero()[0]]))
         joints = JointEstimates.concatenate([done.new, *known]).take(order)
+        self._last = None if joints.crops is None else (boxes, joints.crops)
         return EstimatedJoints(joints, done.model.skeleton, len(known))
+
+    def _crops_of(self, boxes: FloatArray) -> FloatArray:
+        """The crops (n, 4) that the model wanted of those who are in these boxes now, else NaN."""
+        crops = np.full((len(boxes), 4), np.nan)
+        if self._last is not None and len(boxes):
+            before, wanted = self._last
+            overlap = box_iou(boxes, before)
+            nearest = overlap.argmax(axis=1)
+            same = overlap.max(axis=1) >= _SAME_PERSON_IOU
+            crops[same] = wanted[nearest[same]]
+        return crops
 
     def find(self, image: Image, boxes: FloatArray, model: object) -> list[JointEstimates | None]:
         """For each box (n, 4) px the joints of the person in it where nothing changed, else None.
@@ -169,19 +186,28 @@ class PoseCache:
 
 
 def _in_chunks(
-    model: TopDownPose,
+    model: CropModel,
     image: Image,
     boxes: FloatArray,
     workers: WorkerPool,
     cancel: CancelToken,
+    crops: FloatArray | None = None,
 ) -> JointEstimates:
-    """The joints of the persons in the boxes (n, 4) px, estimated by all workers at a time."""
+    """The joints of the persons in the boxes (n, 4) px, estimated by all workers at a time.
+
+    `crops` (n, 4) as for `BlazePose.estimate`.
+    """
     if len(boxes) == 0:
         return JointEstimates.empty(len(model.skeleton.joints))
     ends = np.cumsum(chunk_sizes(len(boxes), workers.workers, model.batch))
-    chunks = np.split(boxes, ends[:-1])
-    parts = workers.map(lambda chunk: model.estimate(image, chunk), chunks, cancel)
-    return JointEstimates.concatenate(parts)
+    chunks = np.split(np.arange(len(boxes)), ends[:-1])
+
+    def estimate(chunk: AnyArray) -> JointEstimates:
+        if isinstance(model, BlazePose):
+            return model.estimate(image, boxes[chunk], None if crops is None else crops[chunk])
+        return model.estimate(image, boxes[chunk])
+
+    return JointEstimates.concatenate(workers.map(estimate, chunks, cancel))
 
 
 def _sample(image: Image, shown: AnyArray) -> ByteArray:

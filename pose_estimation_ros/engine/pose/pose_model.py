@@ -1,4 +1,4 @@
-"""A pose model of either kind, whichever a file is: top-down in crops, or one-stage."""
+"""A pose model of any kind, whichever a file is: top-down in crops, or one-stage."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from pose_estimation_ros.engine.detection.canvas_network import DEFAULT_SIZE, CanvasNetwork
+from pose_estimation_ros.engine.pose.blazepose import BlazePose
 from pose_estimation_ros.engine.pose.one_stage import OneStagePose
 from pose_estimation_ros.engine.pose.one_stage_heads import one_stage_head
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.runtimes import Runtime
 
-PoseModel: TypeAlias = TopDownPose | OneStagePose
+CropModel: TypeAlias = TopDownPose | BlazePose
+PoseModel: TypeAlias = CropModel | OneStagePose
 
 
 def pose_model(
@@ -30,6 +32,8 @@ def pose_model(
     Raises:
         ModelError: its outputs are of no known kind, or it is open what they are.
     """
+    if BlazePose.fits(runtime):
+        return BlazePose(runtime)
     if _has_only_crops_outputs(runtime):
         return TopDownPose(runtime, skeleton, published)
     network = CanvasNetwork(runtime, letterbox, size)

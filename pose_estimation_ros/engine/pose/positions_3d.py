@@ -37,6 +37,9 @@ def positions_in_metres(
         root_z[others], sources[others] = root_depth.call(
             lambda source: (source.depths(image, boxes[others], camera), source.source)
         )
+    if joints.offsets_m is not None:  # the whole body in metres, from where the root is
+        root = joints.xy[:, list(skeleton.roots)].mean(axis=1)
+        return frame.camera.back_project(root, root_z)[:, None] + joints.offsets_m, sources
     z = root_z[:, None] + joints.z_m
     return frame.camera.back_project(joints.xy, np.where(z > 0, z, np.nan)), sources
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
+from rclpy.logging import LoggingSeverity
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines import Models, Pipeline
@@ -18,9 +19,10 @@ from pose_estimation_ros.ros.frame_processor import FrameProcessor
 from pose_estimation_ros.ros.frame_worker import FrameWorker, ReceivedImage
 from pose_estimation_ros.ros.health.camera_diagnostics import CameraStatusReporter
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
-from pose_estimation_ros.ros.health.no_output import CameraSituation
-from pose_estimation_ros.ros.health.status_report import STALE, WARN
+from pose_estimation_ros.ros.health.no_output import NO_OUTPUT_S, CameraSituation
+from pose_estimation_ros.ros.health.status_report import STALE, WARN, StatusReport
 from pose_estimation_ros.ros.inputs.camera_inputs import CameraInputs
+from pose_estimation_ros.ros.inputs.topic_names import other_transport
 from pose_estimation_ros.ros.log_lines import Throttle
 from pose_estimation_ros.ros.next_image_wait import NextImageWait
 from pose_estimation_ros.ros.rate_limit import RateLimit
@@ -62,6 +64,7 @@ class Camera:
         self._rate_limit, self._timing = RateLimit(), NextImageWait()
         self._enabled = True
         self._reset_requested = False
+        self._told_positions = False
 
     def activate(self) -> None:
         """Subscribes to images."""
@@ -88,6 +91,8 @@ class Camera:
 
     def set_enabled(self, enabled: bool) -> None:
         """Pauses or resumes; images received while paused are dropped."""
+        if enabled and not self._enabled:
+            self._statistics.start()  # the silence until now was asked for
         self._enabled = enabled
         if not enabled:
             self._drop_waiting("disabled")
@@ -96,8 +101,8 @@ class Camera:
         """Resets tracking before the next image."""
         self._reset_requested = True
 
-    def report(self, active: bool, models: Models | None) -> DiagnosticStatus:
-        """The diagnostic status."""
+    def report(self, active: bool, models: Models | None, inactive: str = "") -> DiagnosticStatus:
+        """The diagnostic status; `inactive` says why, where it is not active."""
         statistics, target_fps = self._statistics, self._settings.node.target_fps
         report = self._status.begin(self._inputs.topic)
         statistics.fill(report, target_fps, self._slot.waiting)
@@ -107,9 +112,13 @@ class Camera:
             report.raise_to(WARN, text)
         images = self._inputs.images
         if not active or images is None:
-            report.raise_to(STALE, "inactive: activate the node")
+            report.raise_to(STALE, inactive or "inactive: activate the node")
             return report.status("")
         publishers = self._node.get_publishers_info_by_topic(images.topic)
+        self._inputs.adapt(publishers)
+        images = self._inputs.images or images
+        self._report_positions(report)
+        elsewhere = other_transport(images.topic)
         situation = CameraSituation(
             statistics,
             images,
@@ -119,17 +128,33 @@ class Camera:
             arrived_share=loss.arrived_share if loss.many_lost() else math.nan,
             models=models.statuses() if models else {},
             unprofiled=partial(dds_profile.unprofiled, self._node, publishers),
+            elsewhere=elsewhere if self._node.count_publishers(elsewhere) else "",
+            sim_time=bool(self._node.get_parameter("use_sim_time").value),
+            clock_runs=self._node.get_clock().now().nanoseconds > 0,
         )
         return self._status.end(report, situation)
+
+    def _report_positions(self, report: StatusReport) -> None:
+        """Where positions come from; a line, once, where they cannot, and a warning if wanted."""
+        why = self._inputs.why_no_positions()
+        report.add("positions", why or "in metres")
+        if not why or not self._statistics.answered:
+            return
+        topics = self._settings.topics
+        if topics.use_depth or topics.publish_tf:
+            report.raise_to(WARN, f"no positions in metres: {why}")
+        if not self._told_positions and self._statistics.active_s > NO_OUTPUT_S:
+            self._told_positions = True
+            self._node.get_logger().warning(f"no positions in metres: {why}")
 
     def _on_image(self, message: CameraImage) -> None:
         now_s = time.perf_counter()
         sequence = self._statistics.received_one()
         if not self._enabled:
-            self._statistics.dropped("disabled")
+            self._drop("disabled", sequence)
             return
         if not self._rate_limit.passes(now_s, self._settings.node.target_fps):
-            self._statistics.dropped("rate limit")
+            self._drop("rate limit", sequence)
             return
         received_ns = self._node.get_clock().now().nanoseconds
         received = ReceivedImage(message, sequence, received_ns, now_s)
@@ -138,7 +163,7 @@ class Camera:
             return
         self._timing.arrived(now_s)
         if self._slot.put(received):
-            self._statistics.dropped(_REPLACED)
+            self._drop(_REPLACED, sequence - 1)
 
     def _answer_newest(self, received: ReceivedImage, cancel: CancelToken) -> None:
         """Processes an image, or the next one if that is about to arrive."""
@@ -147,7 +172,7 @@ class Camera:
             return
         wait_s = self._timing.wait_for_newer_s(received.received_s, time.perf_counter())
         if wait_s and (newer := self._slot.take_newer(wait_s)):
-            self._statistics.dropped(_REPLACED)
+            self._drop(_REPLACED, received.sequence)
             received = newer
         began_s = time.perf_counter()
         self._answer(received, cancel)
@@ -170,6 +195,9 @@ class Camera:
             self._statistics.dropped("model failed")
             self._error(str(error))
         except Exception as error:  # the node lives on whatever one frame did
+            if not self._node.context.ok():  # Ctrl-C, and nothing can be published any more
+                self._statistics.dropped("cancelled")
+                return
             self._statistics.dropped("internal error")
             name = type(error).__name__
             self._error(f"frame {received.sequence} of {topic} failed: {name}: {error}")
@@ -177,6 +205,11 @@ class Camera:
     def _drop_waiting(self, reason: str) -> None:
         """Drops the image in the mailbox, if there is one."""
         self._statistics.dropped(reason, self._slot.clear())
+
+    def _drop(self, reason: str, sequence: int) -> None:
+        self._statistics.dropped(reason)
+        if self._node.get_logger().is_enabled_for(LoggingSeverity.DEBUG):
+            self._node.get_logger().debug(f"{self._inputs.topic}: frame {sequence}: {reason}")
 
     def _warn(self, text: str) -> None:
         if self._throttle.passes(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -11,11 +12,16 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    InvalidTopicNameException,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.validate_topic_name import validate_topic_name
 
-from pose_estimation_ros.errors import ConfigError
+from pose_estimation_ros.errors import ConfigError, quoted
 from pose_estimation_ros.settings import Setting, Settings, apply, settings_of
 
 _TYPE_NAMES: dict[type, str] = {
@@ -25,6 +31,7 @@ _TYPE_NAMES: dict[type, str] = {
     str: "a string",
     list: "a list of strings",
 }
+_LOOKS_LIKE = 0.75  # how alike a name must be to be taken for a mistyped one
 SETTINGS = {setting.name: setting for setting in settings_of(Settings)}
 
 
@@ -54,8 +61,7 @@ def _given(node: Node, setting: Setting) -> tuple[Any, bool]:
 
     A parameter file gives `[]` no type, and `10` not that of a number with decimals.
     """
-    # rclpy keeps what was given, and offers no other way to see it before the declaration.
-    override = getattr(node, "_parameter_overrides", {}).get(setting.name)
+    override = _overrides(node).get(setting.name)
     if override is None:
         return ros_default(setting), False
     given = type(setting.default), override.type_
@@ -64,6 +70,39 @@ def _given(node: Node, setting: Setting) -> tuple[Any, bool]:
     if given == (float, Parameter.Type.INTEGER):
         return float(override.value), True
     return ros_default(setting), False
+
+
+def _overrides(node: Node) -> dict[str, Parameter]:
+    # rclpy keeps what was given, and offers no other way to see it before the declaration.
+    found: dict[str, Parameter] = getattr(node, "_parameter_overrides", {})
+    return found
+
+
+def is_given(node: Node, name: str) -> bool:
+    """Whether a parameter was given on the command line, in a file or by a program."""
+    return name in _overrides(node)
+
+
+def unknown(node: Node) -> list[str]:
+    """A line for every given name that is no parameter but looks like one; one for the others.
+
+    A file with `/**` is for other nodes, too, so a name that is quite different may be theirs.
+    """
+    strange = [
+        name
+        for name in _overrides(node)
+        if not node.has_parameter(name) and not name.startswith("qos_overrides.")
+    ]
+    lines, others = [], []
+    for name in strange:
+        close = get_close_matches(name, SETTINGS, n=1, cutoff=_LOOKS_LIKE)
+        if close:
+            lines.append(f"there is no parameter '{name}': did you mean '{close[0]}'?")
+        else:
+            others.append(name)
+    if others:
+        lines.append(f"parameters that this node does not have: {', '.join(sorted(others))}")
+    return lines
 
 
 def with_floats(parameters: Iterable[Parameter]) -> list[Parameter]:
@@ -128,13 +167,33 @@ def value_check() -> Callable[[list[Parameter]], SetParametersResult]:
 
 
 def read(node: Node, settings: Settings) -> None:
-    """Reads every parameter into the settings, as when the node is configured."""
+    """Reads every parameter into the settings, as when the node is configured.
+
+    Raises:
+        ConfigError: the names of the cameras cannot be those of topics.
+    """
     value = _values(node)
+    _check_cameras(value["cameras"])
     if value["every_frame"] and value["runtime"] == "auto":
         # Two runs over a bag must agree to the last digit, and which runtime is fastest may differ
         # from one run to the next.
         value["runtime"] = "onnxruntime"
     apply(settings, value)
+
+
+def _check_cameras(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"parameter 'cameras': '{name}' is there twice: expected other names"
+            )
+        try:
+            validate_topic_name(f"{name}/image")
+        except InvalidTopicNameException as error:
+            raise ConfigError(
+                f"parameter 'cameras': {quoted(name)} cannot be part of a topic's name: expected "
+                "letters, digits and underscores, such as front_left"
+            ) from error
 
 
 def read_live(node: Node, settings: Settings) -> None:

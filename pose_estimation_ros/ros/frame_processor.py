@@ -6,6 +6,7 @@ import math
 import time
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.logging import LoggingSeverity
 
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.execution.latency import Stopwatch
@@ -16,10 +17,10 @@ from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros.frame_worker import ReceivedImage
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
 from pose_estimation_ros.ros.inputs.camera_inputs import CameraInputs
-from pose_estimation_ros.ros.inputs.qos import OUT
 from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder
 from pose_estimation_ros.ros.outputs.transforms import TransformPublisher
 from pose_estimation_ros.ros.outputs.visualisation import Visuals
+from pose_estimation_ros.ros.topic_qos import outgoing, overridable
 from pose_estimation_ros.settings import Settings
 
 
@@ -46,8 +47,10 @@ class FrameProcessor:
         """
         self._node, self._pipeline, self._inputs = node, pipeline, inputs
         self._statistics, self._settings = statistics, settings
-        self._poses = node.create_publisher(PoseArray, f"{prefix}poses", OUT)
-        self._visuals = Visuals(node, prefix, OUT, settings.topics)
+        self._poses = node.create_publisher(
+            PoseArray, f"{prefix}poses", outgoing(), qos_overriding_options=overridable()
+        )
+        self._visuals = Visuals(node, prefix, settings.topics)
         self._transforms: TransformPublisher | None = None
         if settings.topics.publish_tf:
             self._transforms = TransformPublisher(node, prefix)
@@ -99,7 +102,8 @@ class FrameProcessor:
         times["publish"] = watch.lap_ms()
         times["total"] = (time.perf_counter() - received.received_s) * 1e3
         stamp_ns = round(seconds(header.stamp) * 1e9)
-        age_ms = (received.received_ns - stamp_ns) * 1e-6 if stamp_ns else math.nan
+        known = stamp_ns and received.received_ns  # 0 before the first message on /clock
+        age_ms = (received.received_ns - stamp_ns) * 1e-6 if known else math.nan
         times["age_at_receipt"] = age_ms
         # Both ages share a moment, so their difference is a duration and takes the steady clock.
         times["age_at_publish"] = age_ms + times["total"]
@@ -107,6 +111,12 @@ class FrameProcessor:
             setattr(message.times, name, value)
         self._poses.publish(message)
         self._statistics.answered_one(result, times)
+        if self._node.get_logger().is_enabled_for(LoggingSeverity.DEBUG):
+            stages = ", ".join(f"{name} {value:.1f}" for name, value in times.items())
+            self._node.get_logger().debug(
+                f"{self._inputs.topic}: frame {received.sequence}: {len(result.poses)} persons by "
+                f"{result.pipeline}; ms: {stages}"
+            )
         if self._transforms is not None:
             self._transforms.publish(header, result)
         self._visuals.publish(header, image, result)

@@ -60,8 +60,10 @@ class _ToNode(logging.Handler):
             logger.error(text)
         elif record.levelno >= logging.WARNING:
             logger.warning(text)
-        else:
+        elif record.levelno >= logging.INFO:
             logger.info(text)
+        else:
+            logger.debug(text)
 
 
 def forward_logs(logger: Any) -> Callable[[], None]:
@@ -74,7 +76,7 @@ def forward_logs(logger: Any) -> Callable[[], None]:
     package = logging.getLogger("pose_estimation_ros")
     if not any(isinstance(handler, _ToNode) for handler in package.handlers):
         package.handlers = [_ToNode(logger)]
-    package.setLevel(logging.INFO)
+    package.setLevel(logging.DEBUG)
     package.propagate = False
 
     def log_here() -> None:

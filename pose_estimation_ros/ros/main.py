@@ -79,8 +79,11 @@ def main(args: list[str] | None = None) -> int:
         return 1
     except ExternalShutdownException:
         return 0
-    except Exception:
-        if rclpy.ok() or not initialised:  # wrong arguments, no keys for DDS security
+    except Exception as error:
+        if not initialised:  # wrong arguments, no keys for DDS security
+            print(f"{NODE_NAME}: error: {_first_line(error)}", file=sys.stderr)
+            return 1
+        if rclpy.ok():
             raise
         return 0  # interrupted while it started, which is why it failed
     finally:
@@ -89,6 +92,11 @@ def main(args: list[str] | None = None) -> int:
             gc.collect()  # destroys the half-built node, which reference cycles keep alive
             shared_memory.remove(shared_memory.own())  # no other process would
             _exit_without_waiting()
+
+
+def _first_line(error: Exception) -> str:
+    """What rcl says, without the places in its source code."""
+    return str(error).strip().split("\n")[0].split(", at /")[0]
 
 
 def _run(handler: _SignalHandler) -> int:

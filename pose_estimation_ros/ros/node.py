@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
 from typing import Any
 
 import rclpy
@@ -49,22 +51,29 @@ class PoseEstimationNode(LifecycleNode):
         super().__init__(node_name, **kwargs)
         self._log_here = forward_logs(self.get_logger())
         declared_parameters.declare(self)
+        for line in declared_parameters.unknown(self):
+            self.get_logger().warning(line)
         self.add_on_set_parameters_callback(declared_parameters.value_check())
         self.add_post_set_parameters_callback(self._on_parameters)
         self._settings = Settings()
         declared_parameters.read_live(self, self._settings)
         self._change_state = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state
+        self._failure = ""  # why the last transition failed
         self._models: Models | None = None
         self._worker = FrameWorker(cameras=0)
         self._cameras: list[Camera] = []
         self._enabled = True  # a privacy switch: it holds until somebody switches it
         self._monitor = ProcessMonitor()
         services = MutuallyExclusiveCallbackGroup()
-        self.create_service(SetBool, "set_enabled", self._on_set_enabled, callback_group=services)
-        self.create_service(
-            Trigger, "reset_tracking", self._on_reset_tracking, callback_group=services
-        )
+        # Private names, so that two nodes of a namespace do not answer for each other; the others
+        # are those of before.
+        for place in ("~/", ""):
+            for kind, name, answer in (
+                (SetBool, "set_enabled", self._on_set_enabled),
+                (Trigger, "reset_tracking", self._on_reset_tracking),
+            ):
+                self.create_service(kind, place + name, answer, callback_group=services)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # A steady clock: with simulated time paused, diagnostics still tell what is going on.
         self.create_timer(
@@ -78,19 +87,39 @@ class PoseEstimationNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the models and announces the topics."""
-        settings = self._settings
-        self._log_here()
-        try:
-            declared_parameters.read(self, settings)
-            self._models = build_models(settings.engine)
-            self._models.load()
-            names = settings.node.cameras or [""]
-            self._worker = FrameWorker(len(names))
-            self._cameras = [self._camera(name, self._models) for name in names]
-        except PoseEstimationError as error:
-            self.get_logger().error(f"cannot configure: {error}")
+        if not self._succeeds("configure", self._configure):
             self._release()
             return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
+
+    def _succeeds(self, what: str, action: Callable[[], object]) -> bool:
+        """Whether it does; if not, the log and the diagnostics say why.
+
+        rclpy takes whatever a transition raises for a failure, and says nothing of it.
+        """
+        self._log_here()
+        self._failure = ""
+        try:
+            action()
+            return True
+        except PoseEstimationError as error:
+            reason = str(error)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            self.get_logger().debug(traceback.format_exc())
+        self._failure = f"cannot {what}: {reason}"
+        self.get_logger().error(self._failure)
+        return False
+
+    def _configure(self) -> None:
+        settings = self._settings
+        declared_parameters.read(self, settings)
+        self._models = build_models(settings.engine)
+        self._models.load()
+        names = settings.node.cameras or [""]
+        self._worker = FrameWorker(len(names))
+        for name in names:  # one by one, so that a failure leaves none behind
+            self._cameras.append(self._camera(name, self._models))
         workers, threads = worker_layout(settings.engine)
         statuses = self._models.statuses()
         detector, pose = (statuses[chain].active for chain in ("detector", "pose model"))
@@ -98,7 +127,6 @@ class PoseEstimationNode(LifecycleNode):
             f"{settings.engine.pipeline}: detector {detector}, pose model {pose}, "
             f"{workers} workers with {threads} threads each"
         )
-        return TransitionCallbackReturn.SUCCESS
 
     def _camera(self, name: str, models: Models) -> Camera:
         settings = self._settings
@@ -109,21 +137,26 @@ class PoseEstimationNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts processing images."""
-        self._log_here()
+        if not self._succeeds("activate", self._activate):
+            self.stop()
+            return TransitionCallbackReturn.FAILURE
+        return super().on_activate(state)
+
+    def _activate(self) -> None:
         self._worker.start()
         for camera in self._cameras:
             camera.activate()
-        return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops processing images; the current one is cancelled before its next stage."""
-        self.stop()
+        if not self._succeeds("deactivate", self.stop):
+            return TransitionCallbackReturn.ERROR
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Releases models and topics."""
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
+        done = self._succeeds("clean up", self._release)
+        return TransitionCallbackReturn.SUCCESS if done else TransitionCallbackReturn.ERROR
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops from any state."""
@@ -204,6 +237,17 @@ class PoseEstimationNode(LifecycleNode):
         )
         return response
 
+    def _inactive_advice(self) -> str:
+        """Why the node is not active and how to change that; empty where it is."""
+        if self._worker.running:
+            return ""
+        state = self._state_machine.current_state[1]
+        missing = ["activate"] if state == "inactive" else ["configure", "activate"]
+        if state not in ("inactive", "unconfigured"):
+            return state
+        commands = [f"ros2 lifecycle set {self.get_fully_qualified_name()} {m}" for m in missing]
+        return f"{state}: {' and '.join(commands)}"
+
     def _publish_diagnostics(self) -> None:
         if not rclpy.ok(context=self.context):
             return
@@ -214,11 +258,10 @@ class PoseEstimationNode(LifecycleNode):
         # Two nodes of one name answer each other's services and parameters, by chance.
         own = (self.get_name(), self.get_namespace())
         namesakes = self.get_node_names_and_namespaces().count(own) - 1
+        active, advice = self._worker.running, self._inactive_advice()
         status = self._monitor.status(
-            name, self._worker.running, budget, self._models, self._settings.pipeline, namesakes
+            name, advice, budget, self._models, self._settings.pipeline, namesakes, self._failure
         )
         message.status.append(status)
-        message.status += [
-            camera.report(self._worker.running, self._models) for camera in self._cameras
-        ]
+        message.status += [camera.report(active, self._models, advice) for camera in self._cameras]
         self._diagnostics.publish(message)

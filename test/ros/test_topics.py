@@ -13,6 +13,7 @@ PAGE = ROOT / "docs" / "node.md"
 # What every managed rclpy node has.
 _STANDARD = re.compile(r"parameter|/rosout|/clock|transition_event|logger_levels|type_description")
 _LIFECYCLE = re.compile(r"/(change_state|get_state|get_available_\w+|get_transition_graph)$")
+_OLD_NAMES = {"set_enabled", "reset_tracking"}  # of the services, kept for one release
 # Topics whose messages are in packages of their own, which may be absent.
 _ON_REQUEST = {
     "publish_tf": "/tf",
@@ -44,11 +45,14 @@ def _found(rig: Rig) -> dict[str, set[tuple[str, str]]]:
         }
     except NodeNameNonExistentError:  # not discovered yet
         return {"in": set(), "out": set(), "service": set()}
+    own = f"{rig.namespace}/pose_estimation/"
     return {
         way: {
-            (name.removeprefix(f"{rig.namespace}/"), kinds[0])
+            (name.replace(own, "~/").removeprefix(f"{rig.namespace}/"), kinds[0])
             for name, kinds in rows
-            if not _STANDARD.search(name) and not _LIFECYCLE.search(name)
+            if not _STANDARD.search(name)
+            and not _LIFECYCLE.search(name)
+            and name.removeprefix(f"{rig.namespace}/") not in _OLD_NAMES
         }
         for way, rows in found.items()
     }

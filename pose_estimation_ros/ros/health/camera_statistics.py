@@ -32,13 +32,20 @@ class CameraStatistics:
         self._births, self._switches = Rate(_TRACKS_WINDOW_S), Rate(_TRACKS_WINDOW_S)
         self._switch_counter = IdSwitchCounter()
         self.received = self.answered = self.stamps_went_back = self.cut_short = 0
-        self.last_image_s = self.last_answer_s = self.last_person_s = time.monotonic()
+        self._start_s = time.monotonic()
+        self.last_image_s = self.last_answer_s = self.last_person_s = self._start_s
         self.last_failure_s = -np.inf
         self.stamp_age_ms = 0.0  # of the last image: NaN for a zero stamp, negative for the future
 
     def start(self) -> None:
         """Restarts the timers for missing images, results and persons."""
-        self.last_image_s = self.last_answer_s = self.last_person_s = time.monotonic()
+        self._start_s = time.monotonic()
+        self.last_image_s = self.last_answer_s = self.last_person_s = self._start_s
+
+    @property
+    def active_s(self) -> float:
+        """Time since the start."""
+        return time.monotonic() - self._start_s
 
     def received_one(self) -> int:
         """Counts a received image; returns its number, from 0."""

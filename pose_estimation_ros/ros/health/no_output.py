@@ -20,11 +20,12 @@ _OLD_MS = 60_000.0
 
 @dataclass(frozen=True, slots=True)
 class ImageSubscription:
-    """An image subscription: resolved topic, type as `package/msg/Type`, QoS."""
+    """An image subscription: resolved topic, type as `package/msg/Type`, QoS, name to remap."""
 
     topic: str
     type_name: str
     qos: QoSProfile
+    name: str = "image"
 
 
 def diagnose_publishers(subscription: ImageSubscription, publishers: Sequence[Any]) -> str:
@@ -34,7 +35,8 @@ def diagnose_publishers(subscription: ImageSubscription, publishers: Sequence[An
     """
     topic = subscription.topic
     if not publishers:
-        return f"no publisher on {topic}: start the camera, or remap with image:=<its topic>"
+        remap = f"remap with {subscription.name}:=<its topic>"
+        return f"no publisher on {topic}: start the camera, or {remap}"
     reasons = []
     for publisher in publishers:
         who = f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
@@ -42,7 +44,7 @@ def diagnose_publishers(subscription: ImageSubscription, publishers: Sequence[An
             hint = (
                 "set compressed: true"
                 if publisher.topic_type.endswith("/CompressedImage")
-                else "remap image to an image topic"
+                else f"remap {subscription.name} to an image topic"
             )
             reasons.append(
                 f"{who} publishes {publisher.topic_type} on {topic}, expected "
@@ -86,7 +88,9 @@ class CameraSituation:
     `arrived_share` is the share of its images that arrive where that is little, else NaN;
     `models` are the statuses of the fallback chains by name; `unprofiled` names the processes that
     lack Fast DDS's profile for large images (it looks at other processes, so it is called only
-    where that matters).
+    where that matters). `elsewhere` is where the same images come in the other transport, raw or
+    compressed; empty where they do not. `sim_time` says that the time is to come from /clock, and
+    `clock_runs` that it does.
     """
 
     statistics: CameraStatistics
@@ -97,6 +101,9 @@ class CameraSituation:
     arrived_share: float = math.nan
     models: Mapping[str, ChainStatus] = field(default_factory=dict)
     unprofiled: Callable[[], list[str]] = list
+    elsewhere: str = ""
+    sim_time: bool = False
+    clock_runs: bool = True
 
 
 def diagnose(situation: CameraSituation) -> str:
@@ -104,10 +111,16 @@ def diagnose(situation: CameraSituation) -> str:
     statistics, now_s = situation.statistics, time.monotonic()
     without_image_s = now_s - statistics.last_image_s
     if not situation.enabled:
-        return "disabled: call the service set_enabled with data: true"
+        return "disabled: call the service ~/set_enabled with data: true"
     if without_image_s > NO_OUTPUT_S:
         topic = situation.subscription.topic
         subscription, publishers = situation.subscription, situation.publishers
+        if not publishers and situation.elsewhere:
+            compressed = "true" if situation.elsewhere.endswith("/compressed") else "false"
+            return (
+                f"no publisher on {topic}, but one on {situation.elsewhere}: set compressed: "
+                f"{compressed}"
+            )
         return (
             diagnose_publishers(subscription, publishers)
             or _latched_advice(subscription, publishers)
@@ -137,18 +150,20 @@ def _diagnose_answers(situation: CameraSituation, now_s: float) -> str:
             f"only {100 * situation.arrived_share:.0f} % of the images that camera_info announces "
             f"arrive on {situation.subscription.topic}{_profile_advice(situation)}"
         )
+    if not situation.clock_runs:
+        return (
+            "use_sim_time is set and nothing comes on /clock: start the simulation, or the bag "
+            "with --clock, or set use_sim_time to false"
+        )
+    advice = "let the driver take its time from /clock, too, as use_sim_time is set"
+    if not situation.sim_time:
+        advice = "synchronise the clocks, or set use_sim_time where a bag is played"
     if math.isnan(age_ms):
         return "the images' stamps are zero, ages are unknown: let the driver set header.stamp"
     if age_ms < _FUTURE_MS:
-        return (
-            f"the images' stamps are {-age_ms / 1e3:.1f} s in the future: synchronise the clocks, "
-            "or set use_sim_time where a bag is played"
-        )
+        return f"the images' stamps are {-age_ms / 1e3:.1f} s in the future: {advice}"
     if age_ms > _OLD_MS:
-        return (
-            f"the images' stamps are {age_ms / 1e3:.0f} s old: synchronise the clocks, or set "
-            "use_sim_time where a bag is played"
-        )
+        return f"the images' stamps are {age_ms / 1e3:.0f} s old: {advice}"
     if now_s - statistics.last_person_s > NO_OUTPUT_S:
         return (
             f"images come, but nobody is seen{_exhausted_chains(situation)}: lower "

@@ -11,7 +11,7 @@ from pose_estimation_ros.engine.execution.cpu_features import usable_cores
 from pose_estimation_ros.engine.execution.gpu import Gpu
 from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.ros.health.memory_budget import MemoryBudget
-from pose_estimation_ros.ros.health.status_report import STALE, WARN, StatusReport
+from pose_estimation_ros.ros.health.status_report import ERROR, STALE, WARN, StatusReport
 from pose_estimation_ros.settings import PipelineOptions
 
 
@@ -28,14 +28,20 @@ class ProcessMonitor:
     def status(
         self,
         name: str,
-        active: bool,
+        inactive: str,
         max_memory_mb: float,
         models: Models | None,
         options: PipelineOptions,
         namesakes: int = 0,
+        failure: str = "",
     ) -> DiagnosticStatus:
-        """Memory against its budget, CPU, the models in use, other nodes of the same name."""
+        """Memory against its budget, CPU, the models in use, other nodes of the same name.
+
+        `inactive` says why the node is not active, `failure` why its last transition failed.
+        """
         report = StatusReport(f"{name}: process")
+        if failure:
+            report.raise_to(ERROR, failure)
         if namesakes > 0:
             report.raise_to(
                 WARN, f"{namesakes} more node called {name}: rename one with -r __node:=<name>"
@@ -56,8 +62,8 @@ class ProcessMonitor:
             report.add("worker use (%)", self._worker_use(models))
             for what, status in models.statuses().items():
                 report.add_chain(what, status)
-        if not active:
-            report.raise_to(STALE, "inactive: activate the node to get poses")
+        if inactive:
+            report.raise_to(WARN if failure else STALE, inactive)
         return report.status("running")
 
     def _worker_use(self, models: Models) -> float:

@@ -28,6 +28,17 @@ class CameraInfoAndDepth:
         """Keeps the calibration; it is checked for images that are answered."""
         self._calibration = to_calibration(message)
 
+    @property
+    def knows_camera(self) -> bool:
+        """Whether a calibration has come, even one without numbers."""
+        return self._calibration is not None
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether one has come that has numbers."""
+        calibration = self._calibration
+        return calibration is not None and any((*calibration.k[:1], *calibration.p[:1]))
+
     def take_depth(self, message: ImageMessage) -> None:
         """Keeps the message; it is converted only for images that are answered."""
         self._depth.put(message, self._clock())

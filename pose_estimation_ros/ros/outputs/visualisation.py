@@ -10,7 +10,6 @@ import numpy as np
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point, Vector3
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 from std_msgs.msg import ColorRGBA, Header
@@ -21,6 +20,7 @@ from pose_estimation_ros.engine.drawing import draw_poses, track_colour
 from pose_estimation_ros.engine.skeletons import skeleton_named
 from pose_estimation_ros.engine.types import Image, PoseResult
 from pose_estimation_ros.ros.outputs.foreign_messages import AnnotationMessages, DetectionMessages
+from pose_estimation_ros.ros.topic_qos import outgoing, overridable
 from pose_estimation_ros.settings import CameraTopics
 
 _LIFETIME = Duration(nanosec=500_000_000)
@@ -36,9 +36,9 @@ class Visuals:
     and what to do.
     """
 
-    def __init__(self, node: Node, prefix: str, qos: QoSProfile, topics: CameraTopics) -> None:
+    def __init__(self, node: Node, prefix: str, topics: CameraTopics) -> None:
         self.missing: list[str] = []
-        self._node, self._qos, self._prefix = node, qos, prefix
+        self._node, self._prefix = node, prefix
         self._raw = self._open(ImageMsg, "image_annotated")
         self._jpeg = self._open(CompressedImage, "image_annotated/compressed")
         self._markers = self._open(MarkerArray, "markers")
@@ -49,7 +49,9 @@ class Visuals:
             self._add_foreign(AnnotationMessages)
 
     def _open(self, kind: Any, topic: str) -> Any:
-        return self._node.create_publisher(kind, self._prefix + topic, self._qos)
+        return self._node.create_publisher(
+            kind, self._prefix + topic, outgoing(), qos_overriding_options=overridable()
+        )
 
     def _add_foreign(self, kind: type[DetectionMessages] | type[AnnotationMessages]) -> None:
         try:

@@ -88,7 +88,8 @@ def test_a_publisher_of_another_type(rig: Rig, kind: type, words: list[str]) -> 
 
 @soon
 def test_incompatible_qos_names_both_policies(rig: Rig) -> None:
-    node = rig.start_node(pipeline="v3", every_frame=True)
+    override = {f"qos_overrides.{rig.namespace}/image.subscription.reliability": "reliable"}
+    node = rig.start_node(pipeline="v3", **override)
     best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     rig.client.node.create_publisher(ImageMsg, "image", best_effort)
     _explains(rig, node, ["QoS", "best_effort/volatile", "reliable/volatile", "test_client"])
@@ -220,3 +221,51 @@ def test_a_publisher_that_keeps_its_last_image_is_told_from_a_silent_one() -> No
     assert "qos_overrides./image.subscription.durability to transient_local" in reason(True, False)
     assert "its camera is silent" in reason(True, True)
     assert "its camera is silent" in reason(False, False)
+
+
+@soon
+def test_images_in_the_other_transport(rig: Rig) -> None:
+    node = rig.start_node(pipeline="v3")
+    rig.client.node.create_publisher(CompressedImage, "image/compressed", 1)
+    _explains(rig, node, [f"but one on {rig.namespace}/image/compressed", "compressed: true"])
+
+
+@soon
+def test_the_remapping_that_is_advised_is_that_of_the_camera(rig: Rig) -> None:
+    rig.start_node(pipeline="v3", cameras="[front]", wait=False)
+    rig.client.spin_until(
+        lambda: "front/image:=" in rig.client.latest_values(": front").get("message", ""), 20
+    )
+
+
+@soon
+def test_simulated_time_without_a_clock(rig: Rig) -> None:
+    node = rig.start_node(pipeline="v3", use_sim_time=True)
+    _publish(rig, lambda: _wall(0.0), 3.0)
+    _explains(rig, node, ["use_sim_time is set and nothing comes on /clock"])
+    rig.client.spin_until(lambda: bool(rig.client.poses))
+    times = rig.client.poses[-1].times
+    assert np.isnan(times.age_at_receipt) and np.isnan(times.age_at_publish)
+
+
+@soon
+def test_after_a_pause_the_models_are_not_blamed(rig: Rig) -> None:
+    rig.start_node(pipeline="v3")
+    call = rig.client.call
+    assert call(SetBool, "pose_estimation/set_enabled", SetBool.Request(data=False)).success
+    _publish(rig, lambda: _wall(0.0), 5.0)
+    assert call(SetBool, "pose_estimation/set_enabled", SetBool.Request(data=True)).success
+    said = set()
+    deadline = time.monotonic() + 2.5
+    while time.monotonic() < deadline:
+        rig.client.spin_for(0.2)
+        said.add(rig.client.latest_values(": camera").get("message", ""))
+    assert not [message for message in said if "too slow" in message]
+
+
+@soon
+def test_missing_intrinsics_are_mentioned(rig: Rig) -> None:
+    node = rig.start_node(pipeline="v3", use_depth=True)
+    _publish(rig, lambda: _wall(0.0), 6.0)
+    _explains(rig, node, ["no positions in metres", f"camera_info on {rig.namespace}/camera_info"])
+    assert node.output.count("no positions in metres") == 1

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from pathlib import Path
 
 from pose_estimation_ros.engine.runtimes.runtime import Cores, Runtime
-from pose_estimation_ros.errors import ModelError
+from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 from pose_estimation_ros.settings import RUNTIMES
 
 _ONNX = tuple(name for name in RUNTIMES if name.startswith("onnxruntime"))
@@ -39,9 +40,11 @@ def installed_for(path: Path) -> list[str]:
     able = runtimes_for(path)
     found = []
     if "onnxruntime" in able:
-        from pose_estimation_ros.engine.runtimes.onnx_runtime import installed_providers
+        # Absent, or built for another NumPy or processor: open_with says which.
+        with contextlib.suppress(Exception):
+            from pose_estimation_ros.engine.runtimes.onnx_runtime import installed_providers
 
-        found += installed_providers()
+            found += installed_providers()
     for name, library in _LIBRARIES.items():
         if name in able and importlib.util.find_spec(library) is not None:
             found.append(name)
@@ -68,6 +71,12 @@ def open_with(path: Path, runtime: str, cores: Cores, precision: str = "f32") ->
         from pose_estimation_ros.engine.runtimes.torch_runtime import TorchRuntime
 
         return TorchRuntime(path, cores.threads)
-    from pose_estimation_ros.engine.runtimes.onnx_runtime import OnnxRuntime
-
+    try:
+        from pose_estimation_ros.engine.runtimes.onnx_runtime import OnnxRuntime
+    except Exception as error:  # what a broken installation raises is of any kind
+        reason = " ".join(str(error).split())[:200]
+        raise RuntimeMissingError(
+            f"{path.name} needs ONNX Runtime, which is not usable here ({reason}): "
+            "pip install onnxruntime"
+        ) from error
     return OnnxRuntime(path, cores.onnx_threads or cores.threads, runtime)

@@ -360,12 +360,17 @@ def test_a_file_that_is_no_model_says_what_it_is(
 
 @pytest.mark.parametrize(
     ("library", "name"),
-    [("openvino", "a.onnx"), ("ai_edge_litert", "a.tflite"), ("torch", "a.pt")],
+    [
+        ("onnxruntime", "a.onnx"),
+        ("openvino", "a.onnx"),
+        ("ai_edge_litert", "a.tflite"),
+        ("torch", "a.pt"),
+    ],
 )
 def test_a_missing_library_is_named_with_what_installs_it(
     library: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = (".torch_runtime", ".checkpoints", ".convnextpose")
+    ours = (".onnx_runtime", ".torch_runtime", ".checkpoints", ".convnextpose")
     for module in list(sys.modules):
         if module.split(".")[0] == library or module.endswith(ours):
             monkeypatch.delitem(sys.modules, module)
@@ -374,9 +379,20 @@ def test_a_missing_library_is_named_with_what_installs_it(
     if name != "a.onnx":
         path = tmp_path / name
         path.write_bytes(b"PK00" + b"TFL3" + b"0" * 99)
-    runtime = {"a.onnx": "openvino", "a.tflite": "tflite", "a.pt": "torch"}[name]
-    with pytest.raises(RuntimeMissingError, match="pip install"):
+    runtime = {"ai_edge_litert": "tflite"}.get(library, library)
+    with pytest.raises(RuntimeMissingError, match=f"pip install {library.replace('_', '-')}"):
         load_runtime(path, runtime, 1)
+
+
+def test_without_onnx_runtime_another_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.delitem(
+        sys.modules, "pose_estimation_ros.engine.runtimes.onnx_runtime", raising=False
+    )
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert load_runtime(small_model(tmp_path / "a.onnx"), "auto", 1).name == "openvino"
 
 
 def test_every_runtime_reads_some_kind_of_file() -> None:

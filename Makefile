@@ -4,6 +4,7 @@
 # make test            everything, several at a time: TESTS=test/ros for a part, JOBS=4 at a time
 # make bench           speed and memory on this machine; figures in bench_output/
 # make soak            test/reliability at length (20 minutes); writes docs/reliability.md
+# make docs            the documentation as a site, in site/
 # make lint            ruff, mypy, codespell and bandit alone
 
 VIDEO ?=
@@ -15,7 +16,7 @@ BENCH_OUTPUT ?= bench_output
 BENCH ?=
 TESTS ?= test
 
-.PHONY: demo bench check test soak lint clean
+.PHONY: demo bench check test soak lint docs clean
 
 demo:
 	@scripts/with_env --with demo pose_estimation demo --pipeline '$(PIPELINE)' --video '$(VIDEO)' \
@@ -39,8 +40,19 @@ check: lint
 test: lint
 	scripts/with_env --with test scripts/run_tests $(TESTS)
 
+# Neither ROS nor the package is needed for it, so it has an environment of its own.
+docs: .build/docs/.stamp
+	@.build/docs/bin/python scripts/site_source.py .build/docs/source
+	@.build/docs/bin/sphinx-build -W --keep-going -q -E -b html .build/docs/source site
+	@echo "see site/index.html"
+
+.build/docs/.stamp: scripts/requirements/docs.txt
+	$(or $(PYTHON),python3) -m venv .build/docs
+	.build/docs/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 soak:
 	SOAK=1 WRITE_TABLE=1 scripts/with_env --with test python -m pytest test/reliability
 
 clean:
-	rm -rf .build demo_output bench_output
+	rm -rf .build demo_output bench_output site

@@ -6,7 +6,6 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.errors import ModelError
@@ -26,8 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models", nargs="*", metavar="MODEL", help="a name or a file; default: those embedded"
     )
     timing.add_argument("--json", action="store_true", help="print JSON")
+    measuring = actions.add_parser(
+        "bench", help="measure what models take on this machine; `list` shows it"
+    )
+    measuring.add_argument(
+        "names", nargs="*", metavar="NAME", help="default: all that are present"
+    )
     fetching = actions.add_parser("fetch", help="download models")
-    fetching.add_argument("names", nargs="+", metavar="NAME")
+    fetching.add_argument(
+        "names", nargs="+", metavar="NAME", help="a model, or a set: balanced, accurate"
+    )
     fetching.add_argument("--force", action="store_true", help="download even if the file exists")
     verifying = actions.add_parser("verify", help="compare files with their checksums")
     verifying.add_argument(
@@ -65,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         "list": _list,
         "info": _info,
         "runtimes": _runtimes,
+        "bench": _bench,
         "fetch": _fetch,
         "verify": _verify,
         "convert": _convert,
@@ -72,38 +80,20 @@ def run(args: argparse.Namespace) -> int:
     return actions[args.action](args)
 
 
-def _row(entry: ModelEntry) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "task": entry.task,
-        "file": str(entry.path),
-        "here": entry.path.is_file(),
-        "licence": entry.licence,
-        "default": entry.default,
-        "skeleton": entry.skeleton,
-        "input": entry.input,
-        "url": entry.url or entry.page,
-        "size": entry.size,
-        "description": entry.description,
-    }
-
-
 def _list(args: argparse.Namespace) -> int:
-    rows = [_row(entry) for entry in packaged_manifest().entries.values()]
-    if args.json:
-        print(json.dumps(rows, indent=2))
-        return 0
-    for row in rows:
-        default = ", default" if row["default"] else ""
-        print(f"{row['name']}  ({row['task']}{default}, {row['licence']})")
-        print(f"    {row['description']}")
-        if row["here"]:
-            print(f"    {row['file']}")
-        elif row["size"]:
-            print(f"    not here; {row['size'] / 1e6:.1f} MB to fetch")
-        else:
-            print("    not here")
+    from pose_estimation_ros.cli._model_table import rows_of, table
+
+    manifest = packaged_manifest()
+    print(json.dumps(rows_of(manifest), indent=2) if args.json else table(manifest))
     return 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from pose_estimation_ros.cli._model_table import bench
+
+    known = packaged_manifest().entries.values()
+    here = [entry for entry in known if entry.path.is_file()]
+    return bench([_entry(name) for name in args.names] or here)
 
 
 def _entry(name: str) -> ModelEntry:
@@ -115,12 +105,13 @@ def _entry(name: str) -> ModelEntry:
 
 
 def _info(args: argparse.Namespace) -> int:
+    from pose_estimation_ros.cli._model_table import row_of
     from pose_estimation_ros.model_zoo.provenance import read_provenance
 
     path = _path_of(args.model)
     entry = packaged_manifest().find(args.model)
     if entry is not None:
-        for key, value in _row(entry).items():
+        for key, value in row_of(entry).items():
             if value not in ("", 0):
                 print(f"{key}: {value}")
         where = entry.checksum_source or ("the package" if entry.embedded else "published")
@@ -166,7 +157,8 @@ def _fetch(args: argparse.Namespace) -> int:
     from pose_estimation_ros.model_zoo.fetch import fetch
 
     failed = 0
-    for entry in [_entry(name) for name in args.names]:
+    sets = packaged_manifest().sets
+    for entry in [one for name in args.names for one in sets.get(name) or (_entry(name),)]:
         progress: Progress | None = None
 
         def show(done: int, total: int | None, name: str = entry.name) -> None:

@@ -28,7 +28,7 @@ class ModelEntry:
     the archive at the url, `size` the bytes to download, 0 where unknown. `int8` names the entry
     that is the same model in int8, where there is one. `package` is a Python package, such as
     "mediapipe==0.10.14", that holds the file, at `inside` of its folder: where it is installed,
-    that is the file.
+    that is the file. `accuracy` is what its publisher says, with the source.
     """
 
     name: str
@@ -49,6 +49,7 @@ class ModelEntry:
     int8: str = ""
     package: str = ""
     inside: str = ""
+    accuracy: str = ""
 
     @property
     def in_package(self) -> bool:
@@ -125,6 +126,20 @@ class Manifest:
             raise ConfigError(f"model manifest {path}: expected 'models' by name")
         for name, raw in models.items():
             self.entries[str(name)] = self._entry(str(name), raw)
+        self.sets = self._sets(content.get("sets") or {})
+
+    def _sets(self, raw: object) -> dict[str, tuple[ModelEntry, ...]]:
+        where = f"model manifest {self.path}"
+        if not isinstance(raw, dict):
+            raise ConfigError(f"{where}: expected 'sets' by name")
+        sets = {}
+        for name, models in raw.items():
+            listed = models if isinstance(models, list) else [models]
+            unknown = [str(model) for model in listed if model not in self.entries]
+            if unknown or not listed:
+                raise ConfigError(f"{where}, set '{name}': no model '{', '.join(unknown)}'")
+            sets[str(name)] = tuple(self.entries[model] for model in listed)
+        return sets
 
     def _entry(self, name: str, raw: object) -> ModelEntry:
         where = f"model manifest {self.path}, model '{name}'"
@@ -170,6 +185,7 @@ class Manifest:
             int8=str(raw.get("int8", "")),
             package=package,
             inside=inside,
+            accuracy=str(raw.get("accuracy", "")),
         )
 
     def default(self, task: str) -> ModelEntry | None:

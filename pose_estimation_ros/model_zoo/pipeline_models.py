@@ -30,6 +30,7 @@ from pose_estimation_ros.engine.skeletons import skeleton_named
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
 from pose_estimation_ros.model_zoo.manifest import embedded_int8, packaged_manifest, resolve_model
+from pose_estimation_ros.model_zoo.model_sets import with_models_of_set
 from pose_estimation_ros.settings import EngineConfig
 
 _log = logging.getLogger(__name__)
@@ -117,8 +118,10 @@ def build_models(
 
     Raises:
         ConfigError: a value of the configuration is none of those allowed.
+        ModelError: a model of the set is missing, and none may take its place.
     """
     config.check()
+    config = with_models_of_set(config, fall_back)
     if not fall_back:
         _check_runtime(config)
     loaders = ModelLoaders(config)

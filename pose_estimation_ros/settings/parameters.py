@@ -25,7 +25,7 @@ RUNTIMES = (
     "torch",
 )
 PRECISIONS = ("f32", "bf16", "auto")
-# What engine/detection/heads.py and engine/skeletons know.
+# What engine/detection/heads.py, models/manifest.yaml and engine/skeletons know.
 DECODERS = (
     "auto",
     "yolov8",
@@ -40,6 +40,7 @@ DECODERS = (
     "paddle",
     "paddle_unit",
 )
+MODEL_SETS = ("embedded", "balanced", "accurate")
 SKELETON_NAMES = (
     "auto",
     "coco17",
@@ -70,11 +71,18 @@ class EngineConfig:
         choices=PIPELINES,
         flag=True,
     )
+    models: str = setting(
+        "embedded",
+        "Set of models, where model_path and yolo_model name none: those that come with the "
+        "package, or those that `pose_estimation models fetch balanced` or `accurate` gets.",
+        choices=MODEL_SETS,
+        flag=True,
+    )
     model_path: str = setting(
-        "", "Pose model: a file or a name of the manifest; empty: embedded.", flag=True
+        "", "Pose model: a file or a name of the manifest; empty: of the set.", flag=True
     )
     yolo_model: str = setting(
-        "", "Person detector: a file or a name of the manifest; empty: embedded.", flag=True
+        "", "Person detector: a file or a name of the manifest; empty: of the set.", flag=True
     )
     fallback_models: list[str] = setting(
         [], "Models to try, in order, when model_path or yolo_model fails.", flag=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def test_the_packaged_manifest_has_the_models_that_are_promised() -> None:
         ("task: pose", "task: dance", "is none of detector, pose"),
         ("file: one.onnx", "file: ../one.onnx", "must be a plain name"),
         ("    licence: MIT\n", "", "licence missing"),
+        ("models:\n", "sets:\n  all: [one, two]\nmodels:\n", "set 'all': no model 'two'"),
         ("    licence: MIT\n", "    licence: MIT\n    url: http://x/y\n", "begin with https"),
     ],
 )
@@ -102,8 +104,15 @@ def test_list_and_info_tell_all(capsys: pytest.CaptureFixture[str]) -> None:
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["yolov8n"]["licence"] == "AGPL-3.0"
     assert not rows["yolov8n"]["here"]
+    assert (rows["rtmw_l"]["joints"], rows["rtmw_l"]["measured_ms"]) == (133, None)
+    assert all(
+        "http" in row["accuracy"] or "this project" in row["accuracy"] for row in rows.values()
+    )
     assert main(["models", "list"]) == 0
-    assert "6.5 MB to fetch" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "6.5 MB to fetch" in said
+    assert re.search(r"rtmpose_s +pose +17 +20.5 MB to fetch +Apache-2.0 +AP 69.7 on COCO", said)
+    assert "set accurate: yolox_s, rtmpose_m (not here: pose_estimation models fetch acc" in said
     assert main(["models", "info", "rtmpose_t"]) == 0
     said = capsys.readouterr().out
     assert "sha256: none published" in said

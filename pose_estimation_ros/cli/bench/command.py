@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.cli._options import parse_size
-from pose_estimation_ros.engine.execution.cpu_features import usable_cores
+from pose_estimation_ros.engine.execution.cpu_features import processor_name, usable_cores
 from pose_estimation_ros.errors import ConfigError, PoseEstimationError
 from pose_estimation_ros.io.atomic_file import write_whole
 from pose_estimation_ros.package_files import version
@@ -124,13 +124,8 @@ def summarise_engine(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def machine() -> dict[str, Any]:
     """Describes the machine that the figures are measured on."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text(errors="replace").splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if "model name" in line), model)
     return {
-        "cpu": model,
+        "cpu": processor_name(),
         "cores": usable_cores(),
         "python": platform.python_version(),
         "system": platform.platform(),

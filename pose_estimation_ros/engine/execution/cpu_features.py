@@ -28,6 +28,16 @@ def cpu_flags() -> frozenset[str]:
     return frozenset()
 
 
+def processor_name() -> str:
+    """What the processor calls itself, such as "AMD Ryzen 7 5800U"."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = _CPUINFO.read_text(errors="replace").splitlines()
+    except OSError:
+        return name
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), name)
+
+
 def computes_int8_fast() -> bool:
     """Whether int8 networks run faster here than float ones.
 

@@ -108,7 +108,7 @@ class Camera:
         statistics.fill(report, target_fps, self._slot.waiting)
         loss = self._inputs.loss
         report.add("images arrived of those announced (%)", 100 * loss.arrived_share)
-        for text in self._processor.missing:
+        for text in self._processor.missing + self._processor.problems:
             report.raise_to(WARN, text)
         images = self._inputs.images
         if not active or images is None:
@@ -141,7 +141,8 @@ class Camera:
         if not why or not self._statistics.answered:
             return
         topics = self._settings.topics
-        if topics.use_depth or topics.publish_tf:
+        wanted = (topics.use_depth, topics.publish_tf, topics.publish_detections_3d)
+        if any(wanted) or topics.target_frame:
             report.raise_to(WARN, f"no positions in metres: {why}")
         if not self._told_positions and self._statistics.active_s > NO_OUTPUT_S:
             self._told_positions = True
@@ -186,6 +187,8 @@ class Camera:
                 self._reset_requested = False
                 self._processor.reset()
             self._processor.answer(received, cancel)
+            for problem in self._processor.problems:
+                self._warn(f"{topic}: {problem}")
         except CancelledError:
             self._statistics.dropped("cancelled")
         except InputError as error:

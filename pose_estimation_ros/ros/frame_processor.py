@@ -18,6 +18,7 @@ from pose_estimation_ros.ros.frame_worker import ReceivedImage
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
 from pose_estimation_ros.ros.inputs.camera_inputs import CameraInputs
 from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder
+from pose_estimation_ros.ros.outputs.target_frame import TargetFrame
 from pose_estimation_ros.ros.outputs.transforms import TransformPublisher
 from pose_estimation_ros.ros.outputs.visualisation import Visuals
 from pose_estimation_ros.ros.topic_qos import outgoing, overridable
@@ -43,7 +44,7 @@ class FrameProcessor:
         """Creates the publishers.
 
         Raises:
-            ConfigError: transforms are asked for, and tf2_msgs is not installed.
+            ConfigError: TF is asked for, and its packages are not installed.
         """
         self._node, self._pipeline, self._inputs = node, pipeline, inputs
         self._statistics, self._settings = statistics, settings
@@ -53,12 +54,21 @@ class FrameProcessor:
         self._visuals = Visuals(node, prefix, settings.topics)
         self._transforms: TransformPublisher | None = None
         if settings.topics.publish_tf:
-            self._transforms = TransformPublisher(node, prefix)
+            self._transforms = TransformPublisher(node, settings.topics.tf_prefix + prefix)
+        self._target: TargetFrame | None = None
+        if settings.topics.target_frame:
+            self._target = TargetFrame(node, settings.topics.target_frame)
         self._builder = PoseArrayBuilder()
 
     @property
     def missing(self) -> list[str]:
         return self._visuals.missing
+
+    @property
+    def problems(self) -> list[str]:
+        """What was wrong with the last answer, each with what to do."""
+        parts = (self._target, self._transforms)
+        return [part.problem for part in parts if part is not None and part.problem]
 
     def close(self) -> None:
         """Destroys the publishers."""
@@ -66,6 +76,8 @@ class FrameProcessor:
         self._visuals.destroy()
         if self._transforms is not None:
             self._transforms.destroy()
+        if self._target is not None:
+            self._target.close()
 
     def reset(self) -> None:
         """Resets tracking."""
@@ -97,7 +109,10 @@ class FrameProcessor:
         times["detect"], times["pose"] = result.times.detect_ms, result.times.pose_ms
         times["track"] = result.times.track_ms
         watch.lap_ms()
-        message = self._builder.build(header, image.width, image.height, result)
+        place = header  # of the positions
+        if self._target is not None:
+            place, result = self._target.place(header, result)
+        message = self._builder.build(place, image.width, image.height, result)
         message.sequence, message.dropped = received.sequence, self._statistics.drops
         times["publish"] = watch.lap_ms()
         times["total"] = (time.perf_counter() - received.received_s) * 1e3
@@ -118,5 +133,5 @@ class FrameProcessor:
                 f"{result.pipeline}; ms: {stages}"
             )
         if self._transforms is not None:
-            self._transforms.publish(header, result)
-        self._visuals.publish(header, image, result)
+            self._transforms.publish(place, result)
+        self._visuals.publish(header, place, image, result)

@@ -185,11 +185,19 @@ class CameraTopics:
         False,
         "Answer every image in order, however late, as for a bag; two runs give the same.",
     )
-    publish_tf: bool = setting(
-        False, "Publish a TF frame for every joint of every tracked person."
+    target_frame: str = setting(
+        "",
+        "Frame of positions, through TF at the image's stamp; empty: the camera's.",
     )
+    publish_tf: bool = setting(
+        False, "Publish TF frames for every tracked person and every joint of theirs."
+    )
+    tf_prefix: str = setting("", "Put before the names of these frames, such as robot1/.")
     publish_detections: bool = setting(
         False, "Publish boxes as vision_msgs/Detection2DArray, too."
+    )
+    publish_detections_3d: bool = setting(
+        False, "Publish boxes in metres as vision_msgs/Detection3DArray, too."
     )
     publish_annotations: bool = setting(False, "Publish foxglove_msgs/ImageAnnotations, too.")
 

@@ -252,10 +252,11 @@ def test_every_joint_has_a_tf_frame(rig: Rig) -> None:
     rig.start_node(pipeline="v3", publish_tf=True)
     rig.start_camera("--seconds", "60")
     rig.client.spin_until(lambda: bool(transforms))
-    transform = transforms[0].transforms[0]
-    assert transform.header.frame_id == "demo_camera"
-    assert transform.child_frame_id.startswith("person_0/")
-    assert transform.transform.translation.z > 0 and transform.transform.rotation.w == 1
+    person, joint = transforms[0].transforms[:2]
+    assert person.header.frame_id == joint.header.frame_id == "demo_camera"
+    assert person.child_frame_id == "person_0"
+    assert joint.child_frame_id.startswith("person_0/")
+    assert joint.transform.translation.z > 0 and joint.transform.rotation.w == 1
 
 
 def test_tf_without_its_messages_says_what_to_install(rig: Rig) -> None:

@@ -18,6 +18,7 @@ _OLD_NAMES = {"set_enabled", "reset_tracking"}  # of the services, kept for one 
 _ON_REQUEST = {
     "publish_tf": "/tf",
     "publish_detections": "detections",
+    "publish_detections_3d": "detections_3d",
     "publish_annotations": "annotations",
 }
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from std_msgs.msg import Header
 
+from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.drawing import track_colour
 from pose_estimation_ros.engine.poses import TRACK_LOST
 from pose_estimation_ros.engine.skeletons import skeleton_named
 from pose_estimation_ros.engine.types import PoseResult
+from pose_estimation_ros.ros.outputs.person_place import person_boxes, person_positions
 
 _LEAST_SCORE = 0.2
 _LINE_PX, _TEXT_PX = 2.0, 14.0
@@ -19,7 +21,7 @@ _LINE_PX, _TEXT_PX = 2.0, 14.0
 class DetectionMessages:
     """Makes vision_msgs/Detection2DArray: every person seen, with box, score and identity."""
 
-    topic, package = "detections", "vision_msgs"
+    topic, package, in_metres = "detections", "vision_msgs", False
 
     def __init__(self) -> None:
         """Raises ImportError where vision_msgs is not installed."""
@@ -39,18 +41,58 @@ class DetectionMessages:
             detection.bbox.size_x, detection.bbox.size_y = x2 - x1, y2 - y1
             track = int(poses.track_ids[person])
             detection.id = str(track) if track >= 0 else ""
-            guess = msg.ObjectHypothesisWithPose()
-            guess.hypothesis.class_id = "person"
-            guess.hypothesis.score = float(poses.scores[person])
+            detection.results.append(_person(msg, float(poses.scores[person])))
+            array.detections.append(detection)
+        return array
+
+
+class Detection3DMessages:
+    """Makes vision_msgs/Detection3DArray: every person whose position is known.
+
+    The box is along the axes of the frame, around the joints; the pose of the hypothesis is the
+    person's position, with the axes of the frame.
+    """
+
+    topic, package, in_metres = "detections_3d", "vision_msgs", True
+
+    def __init__(self) -> None:
+        """Raises ImportError where vision_msgs is not installed."""
+        from vision_msgs import msg
+
+        self._msg: Any = msg
+        self.kind: Any = msg.Detection3DArray
+
+    def make(self, header: Header, result: PoseResult) -> Any:
+        msg, poses = self._msg, result.poses
+        array = msg.Detection3DArray(header=header)
+        places, (centres, sizes) = person_positions(poses), person_boxes(poses)
+        for person in np.flatnonzero(np.isfinite(places).all(axis=1)).tolist():
+            detection = msg.Detection3D(header=header)
+            _put(detection.bbox.center.position, centres[person])
+            _put(detection.bbox.size, sizes[person])
+            track = int(poses.track_ids[person])
+            detection.id = str(track) if track >= 0 else ""
+            guess = _person(msg, float(poses.scores[person]))
+            _put(guess.pose.pose.position, places[person])
             detection.results.append(guess)
             array.detections.append(detection)
         return array
 
 
+def _person(msg: Any, score: float) -> Any:
+    guess = msg.ObjectHypothesisWithPose()
+    guess.hypothesis.class_id, guess.hypothesis.score = "person", score
+    return guess
+
+
+def _put(vector: Any, values: AnyArray) -> None:
+    vector.x, vector.y, vector.z = values.tolist()
+
+
 class AnnotationMessages:
     """Makes foxglove_msgs/ImageAnnotations: boxes, bones and labels to lay over the image."""
 
-    topic, package = "annotations", "foxglove_msgs"
+    topic, package, in_metres = "annotations", "foxglove_msgs", False
 
     def __init__(self) -> None:
         """Raises ImportError where foxglove_msgs is not installed."""
@@ -96,3 +138,8 @@ class AnnotationMessages:
     def _colour(self, bgr: tuple[int, int, int]) -> Any:
         blue, green, red = (value / 255 for value in bgr)
         return self._msg.Color(r=red, g=green, b=blue, a=1.0)
+
+
+ForeignMessages: TypeAlias = (
+    type[DetectionMessages] | type[Detection3DMessages] | type[AnnotationMessages]
+)

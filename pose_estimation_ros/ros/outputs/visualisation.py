@@ -19,7 +19,12 @@ from pose_estimation_ros.engine.arrays import ByteArray
 from pose_estimation_ros.engine.drawing import draw_poses, track_colour
 from pose_estimation_ros.engine.skeletons import skeleton_named
 from pose_estimation_ros.engine.types import Image, PoseResult
-from pose_estimation_ros.ros.outputs.foreign_messages import AnnotationMessages, DetectionMessages
+from pose_estimation_ros.ros.outputs.foreign_messages import (
+    AnnotationMessages,
+    Detection3DMessages,
+    DetectionMessages,
+    ForeignMessages,
+)
 from pose_estimation_ros.ros.topic_qos import outgoing, overridable
 from pose_estimation_ros.settings import CameraTopics
 
@@ -45,6 +50,8 @@ class Visuals:
         self._foreign: list[tuple[Any, Any]] = []
         if topics.publish_detections:
             self._add_foreign(DetectionMessages)
+        if topics.publish_detections_3d:
+            self._add_foreign(Detection3DMessages)
         if topics.publish_annotations:
             self._add_foreign(AnnotationMessages)
 
@@ -53,7 +60,7 @@ class Visuals:
             kind, self._prefix + topic, outgoing(), qos_overriding_options=overridable()
         )
 
-    def _add_foreign(self, kind: type[DetectionMessages] | type[AnnotationMessages]) -> None:
+    def _add_foreign(self, kind: ForeignMessages) -> None:
         try:
             maker = kind()
         except ImportError as error:
@@ -64,8 +71,11 @@ class Visuals:
             return
         self._foreign.append((maker, self._open(maker.kind, kind.topic)))
 
-    def publish(self, header: Header, image: Image, result: PoseResult) -> None:
-        """Publishes on every topic that has subscribers."""
+    def publish(self, header: Header, place: Header, image: Image, result: PoseResult) -> None:
+        """Publishes on every topic that has subscribers.
+
+        `header` is the image's, `place` that of the positions.
+        """
         raw, jpeg = _listened_to(self._raw), _listened_to(self._jpeg)
         if raw or jpeg:
             pixels = annotated(image, result)
@@ -74,10 +84,10 @@ class Visuals:
             if jpeg:
                 self._jpeg.publish(jpeg_message(header, pixels))
         if _listened_to(self._markers):
-            self._markers.publish(pose_markers(header, result))
+            self._markers.publish(pose_markers(place, result))
         for maker, publisher in self._foreign:
             if _listened_to(publisher):
-                publisher.publish(maker.make(header, result))
+                publisher.publish(maker.make(place if maker.in_metres else header, result))
 
     def destroy(self) -> None:
         publishers = [self._raw, self._jpeg, self._markers, *(p for _, p in self._foreign)]

@@ -30,7 +30,7 @@ lint:
 	scripts/with_env --with test bandit -q -c pyproject.toml -r pose_estimation_ros
 
 bench:
-	@scripts/with_env --with demo pose_estimation bench --json $(BENCH_OUTPUT)/bench.json \
+	@scripts/with_env --with bench pose_estimation bench --json $(BENCH_OUTPUT)/bench.json \
 	  --picture $(BENCH_OUTPUT)/bench.png $(BENCH)
 
 check: lint

@@ -1,15 +1,13 @@
-"""A moving scene of people, made of photographs that come with matplotlib and scikit-image.
+"""A moving scene of people, made of photographs that come with the package.
 
 The photographs (Grace Hopper, the astronaut Eileen Collins, a cameraman; all free of rights, see
-the packages' own notes) move and change size on a plain wall, always fully in view. Where these
-packages are not installed, smaller copies that come with this one take their place.
+NOTICE) move and change size on a plain wall, always fully in view.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -24,21 +22,10 @@ _WALL_TOP, _WALL_BOTTOM = (196, 200, 203), (150, 156, 160)
 
 
 def _photographs() -> list[ByteArray]:
-    try:
-        import matplotlib
-        import skimage
-
-        samples = Path(skimage.__file__).parent / "data"
-        files = [
-            Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg",
-            samples / "camera.png",
-            samples / "astronaut.png",
-        ]
-    except ImportError:
-        own = share_folder() / "config" / "demo_scene"
-        files = [own / f"{name}.jpg" for name in ("grace_hopper", "camera", "astronaut")]
+    folder = share_folder() / "config" / "demo_scene"
     images = []
-    for file in files:
+    for name in ("grace_hopper", "camera", "astronaut"):
+        file = folder / f"{name}.jpg"
         image = cv2.imread(str(file), cv2.IMREAD_COLOR)
         if image is None:
             raise InputError(f"the sample photograph {file} cannot be read: give a video instead")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from paths import ROOT
 
 from pose_estimation_ros.model_zoo import manifest
 
@@ -78,5 +80,6 @@ def settle(network, side: int) -> None:
 @pytest.fixture(scope="session")
 def photograph() -> np.ndarray:
     """A person, (512, 512, 3) BGR."""
-    data = pytest.importorskip("skimage.data", reason="the photograph is scikit-image's")
-    return np.ascontiguousarray(data.astronaut()[..., ::-1])
+    picture = cv2.imread(str(ROOT / "config" / "demo_scene" / "astronaut.jpg"))
+    assert picture is not None
+    return picture

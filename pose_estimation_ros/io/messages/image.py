@@ -23,6 +23,7 @@ _ENCODINGS: dict[str, tuple[int, int, int | None]] = {
     "rgb8": (3, 1, None),
     "8UC3": (3, 1, None),
     "bgra8": (4, 1, cv2.COLOR_BGRA2BGR),
+    "8UC4": (4, 1, cv2.COLOR_BGRA2BGR),
     "rgba8": (4, 1, cv2.COLOR_RGBA2BGR),
     "mono8": (1, 1, cv2.COLOR_GRAY2BGR),
     "8UC1": (1, 1, cv2.COLOR_GRAY2BGR),
@@ -36,6 +37,8 @@ _ENCODINGS: dict[str, tuple[int, int, int | None]] = {
     "bayer_gbrg8": (1, 1, cv2.COLOR_BayerGR2BGR),
     "bayer_grbg8": (1, 1, cv2.COLOR_BayerGB2BGR),
     "bgr16": (3, 2, None),
+    "16UC3": (3, 2, None),
+    "16UC4": (4, 2, cv2.COLOR_BGRA2BGR),
     "rgb16": (3, 2, cv2.COLOR_RGB2BGR),
     "bgra16": (4, 2, cv2.COLOR_BGRA2BGR),
     "rgba16": (4, 2, cv2.COLOR_RGBA2BGR),
@@ -45,6 +48,10 @@ _ENCODINGS: dict[str, tuple[int, int, int | None]] = {
     "bayer_grbg16": (1, 2, cv2.COLOR_BayerGB2BGR),
 }
 _PLANAR = {"nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21}
+_NV24 = "nv24"
+# 16UC1 as well: a mono image of 16 bits is mono16, and this one holds depth in mm (REP 118).
+_NO_COLOURS = ("16UC1", "8UC2", "16UC2", "8S", "16S", "32S", "32F", "64F")
+_PIXELS_OF_NOTHING = "its values are no colours (a depth image?): remap to the colour image"
 _FARTHEST_M = 200.0  # beyond what depth cameras and stereo measure
 _SAMPLE = 7  # one pixel of so many each way tells the unit; odd, since holes may be stripes
 _DEPTH = {"16UC1": (np.uint16, 1e-3), "mono16": (np.uint16, 1e-3), "32FC1": (np.float32, 1.0)}
@@ -106,6 +113,8 @@ def to_image(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
             raise InputError(f"{msg.encoding} image of {size} px: width and height must be even")
         view = _view(msg, 1, msg.height * 3 // 2, max_pixels)
         return Image(_bgr(view[..., 0], _PLANAR[msg.encoding]))
+    if msg.encoding == _NV24:
+        return Image(_bgr(_as_nv12(msg, max_pixels), cv2.COLOR_YUV2BGR_NV12))
     if msg.encoding not in _ENCODINGS:
         check_size(msg.width, msg.height, max_pixels)
         return _through_cv_bridge(msg)
@@ -119,9 +128,28 @@ def to_image(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
     return Image(_bgr(view if channels > 1 else view[..., 0], conversion))
 
 
+def _as_nv12(msg: ImageMessage, max_pixels: int) -> AnyArray:
+    """An nv24 image, whose colours have every pixel, with every second one across and down."""
+    if msg.width % 2 or msg.height % 2:
+        size = f"{msg.width}x{msg.height}"
+        raise InputError(f"{msg.encoding} image of {size} px: width and height must be even")
+    planes = _view(msg, 1, 3 * msg.height, max_pixels)[..., 0]
+    luma, colours = planes[: msg.height], planes[msg.height :]
+    if msg.step not in (0, msg.width):
+        raise InputError(
+            f"nv24 image with a step of {msg.step} bytes for {msg.width} px: expected rows "
+            "without padding"
+        )
+    pairs = colours.reshape(msg.height, msg.width, 2)[::2, ::2]
+    return np.concatenate([luma, pairs.reshape(-1, msg.width)])
+
+
 def _through_cv_bridge(msg: ImageMessage) -> Image:
     """Converts an encoding that only cv_bridge may know."""
-    known = ", ".join([*_ENCODINGS, *_PLANAR])
+    if msg.encoding.startswith(_NO_COLOURS):
+        name = quoted(msg.encoding)
+        raise InputError(f"image encoding {name} is not supported: {_PIXELS_OF_NOTHING}")
+    known = ", ".join([*_ENCODINGS, *_PLANAR, _NV24])
     hint = f"use one of {known}"
     bridge, why = cv_bridge()
     if bridge is None:

@@ -74,6 +74,8 @@ CONVERTED_16 = [
     ("bgr16", 3, None),
     ("rgb16", 3, cv2.COLOR_RGB2BGR),
     ("bgra16", 4, cv2.COLOR_BGRA2BGR),
+    ("16UC3", 3, None),
+    ("16UC4", 4, cv2.COLOR_BGRA2BGR),
     ("rgba16", 4, cv2.COLOR_RGBA2BGR),
     ("mono16", 1, cv2.COLOR_GRAY2BGR),
     ("bayer_rggb16", 1, cv2.COLOR_BayerRGGB2BGR),
@@ -97,6 +99,22 @@ def test_16_bit_encodings_of_either_endianness(
     expected = pixels if conversion is None else cv2.cvtColor(pixels, conversion)
     difference = image.pixels.astype(int) - (expected >> 8)
     assert image.pixels.shape == (HEIGHT, WIDTH, 3) and np.abs(difference).max() <= 1
+
+
+def test_nv24_is_as_nv12_with_the_colours_of_every_second_pixel() -> None:
+    luma, colours = _noise(HEIGHT, WIDTH), _noise(HEIGHT, WIDTH, 2)
+    data = np.concatenate([luma, colours.reshape(2 * HEIGHT, WIDTH)])
+    message = _message(data, "nv24")
+    few = np.concatenate([luma, colours[::2, ::2].reshape(HEIGHT // 2, WIDTH)])
+    expected = cv2.cvtColor(few, cv2.COLOR_YUV2BGR_NV12)
+    np.testing.assert_array_equal(to_image(message).pixels, expected)
+
+
+@pytest.mark.parametrize("encoding", ["32FC1", "16UC1", "32FC3", "8UC2", "16SC1"])
+def test_what_holds_no_colours_is_said_to_be_so(encoding: str) -> None:
+    with pytest.raises(InputError, match="no colours") as refused:
+        to_image(_message(_noise(HEIGHT, WIDTH, 3), encoding))
+    assert encoding in str(refused.value)
 
 
 def test_a_step_of_zero_means_rows_without_padding() -> None:
@@ -205,7 +223,7 @@ class _Bridge:
 
     def imgmsg_to_cv2(self, message: ImageMsg, encoding: str) -> np.ndarray:
         assert encoding == "bgr8"
-        if message.encoding != "32FC3":
+        if message.encoding != "yuv411":
             raise RuntimeError(f"[{message.encoding}] is not a color format")
         values = np.frombuffer(message.data, np.float32)
         return values.reshape(message.height, message.width, 3).astype(np.uint8)
@@ -214,7 +232,7 @@ class _Bridge:
 def test_exotic_encodings_go_through_cv_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pose_estimation_ros.io.messages.image.cv_bridge", lambda: (_Bridge(), ""))
     values = RNG.integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.float32)
-    image = to_image(_message(values, "32FC3"))
+    image = to_image(_message(values, "yuv411"))
     np.testing.assert_array_equal(image.pixels, values.astype(np.uint8))
     with pytest.raises(InputError, match="not a color format"):
         to_image(_message(values, "klingon16"))
@@ -239,7 +257,7 @@ def test_a_cv_bridge_of_another_numpy_takes_nothing_with_it(
     bridge.cv_bridge.cache_clear()
     try:
         with pytest.raises(InputError, match="cv_bridge"):
-            to_image(_message(_noise(HEIGHT, WIDTH, 12), "32FC3"))
+            to_image(_message(_noise(HEIGHT, WIDTH, 12), "yuv411"))
         assert to_image(_message(_noise(HEIGHT, WIDTH, 3), "bgr8")).pixels.shape[2] == 3
     finally:
         bridge.cv_bridge.cache_clear()

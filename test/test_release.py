@@ -13,7 +13,7 @@ from paths import ROOT
 PACKAGE = ElementTree.parse(ROOT / "package.xml").getroot()
 DEPENDENCIES = {tag.text for tag in PACKAGE if tag.tag.endswith("depend")}
 # Used where they are installed; the documents say what for.
-OPTIONAL = {"tf2_msgs", "vision_msgs", "foxglove_msgs"}
+OPTIONAL = {"tf2_msgs", "vision_msgs", "foxglove_msgs", "hri_msgs"}
 # ROS packages by the names of their Python modules, and other modules by their rosdep keys.
 KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "psutil": "python3-psutil"}
 KEYS["yaml"] = "python3-yaml"

@@ -17,6 +17,7 @@ from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros.frame_worker import ReceivedImage
 from pose_estimation_ros.ros.health.camera_statistics import CameraStatistics
 from pose_estimation_ros.ros.inputs.camera_inputs import CameraInputs
+from pose_estimation_ros.ros.outputs.humans import HumansPublisher
 from pose_estimation_ros.ros.outputs.pose_array import PoseArrayBuilder
 from pose_estimation_ros.ros.outputs.target_frame import TargetFrame
 from pose_estimation_ros.ros.outputs.transforms import TransformPublisher
@@ -44,7 +45,7 @@ class FrameProcessor:
         """Creates the publishers.
 
         Raises:
-            ConfigError: TF is asked for, and its packages are not installed.
+            ConfigError: TF or ROS4HRI is asked for, and its packages are not installed.
         """
         self._node, self._pipeline, self._inputs = node, pipeline, inputs
         self._statistics, self._settings = statistics, settings
@@ -55,6 +56,9 @@ class FrameProcessor:
         self._transforms: TransformPublisher | None = None
         if settings.topics.publish_tf:
             self._transforms = TransformPublisher(node, settings.topics.tf_prefix + prefix)
+        self._humans: HumansPublisher | None = None
+        if settings.topics.publish_humans:
+            self._humans = HumansPublisher(node, prefix)
         self._target: TargetFrame | None = None
         if settings.topics.target_frame:
             self._target = TargetFrame(node, settings.topics.target_frame)
@@ -76,6 +80,8 @@ class FrameProcessor:
         self._visuals.destroy()
         if self._transforms is not None:
             self._transforms.destroy()
+        if self._humans is not None:
+            self._humans.destroy()
         if self._target is not None:
             self._target.close()
 
@@ -134,4 +140,6 @@ class FrameProcessor:
             )
         if self._transforms is not None:
             self._transforms.publish(place, result)
+        if self._humans is not None:
+            self._humans.publish(header, place, image.width, image.height, result)
         self._visuals.publish(header, place, image, result)

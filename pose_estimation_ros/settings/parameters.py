@@ -199,6 +199,9 @@ class CameraTopics:
     publish_detections_3d: bool = setting(
         False, "Publish boxes in metres as vision_msgs/Detection3DArray, too."
     )
+    publish_humans: bool = setting(
+        False, "Publish persons as ROS4HRI has them (REP 155: /humans/bodies, hri_msgs), too."
+    )
     publish_annotations: bool = setting(False, "Publish foxglove_msgs/ImageAnnotations, too.")
 
 

@@ -19,6 +19,7 @@ _ON_REQUEST = {
     "publish_tf": "/tf",
     "publish_detections": "detections",
     "publish_detections_3d": "detections_3d",
+    "publish_humans": "/humans/bodies/tracked",
     "publish_annotations": "annotations",
 }
 

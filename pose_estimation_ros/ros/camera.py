@@ -65,6 +65,7 @@ class Camera:
         self._enabled = True
         self._reset_requested = False
         self._told_positions = False
+        self._frame_id = ""
 
     def activate(self) -> None:
         """Subscribes to images."""
@@ -104,7 +105,7 @@ class Camera:
     def report(self, active: bool, models: Models | None, inactive: str = "") -> DiagnosticStatus:
         """The diagnostic status; `inactive` says why, where it is not active."""
         statistics, target_fps = self._statistics, self._settings.node.target_fps
-        report = self._status.begin(self._inputs.topic)
+        report = self._status.begin(self._inputs.topic, self._frame_id)
         statistics.fill(report, target_fps, self._slot.waiting)
         loss = self._inputs.loss
         report.add("images arrived of those announced (%)", 100 * loss.arrived_share)
@@ -151,6 +152,7 @@ class Camera:
     def _on_image(self, message: CameraImage) -> None:
         now_s = time.perf_counter()
         sequence = self._statistics.received_one()
+        self._frame_id = message.header.frame_id
         if not self._enabled:
             self._drop("disabled", sequence)
             return

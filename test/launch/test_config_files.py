@@ -15,7 +15,7 @@ from paths import ROOT
 from pose_estimation_ros.settings import PIPELINES, Settings, settings_of
 
 FOLDER = ROOT / "config"
-FILES = sorted(FOLDER.glob("*.yaml"))
+FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.stem in PIPELINES)
 PRESETS = sorted((FOLDER / "presets").glob("*.yaml"))
 USE_CASES = {"fitness", "surveillance", "sports", "vr", "gaming", "corporate", "cloud"}
 

@@ -66,7 +66,8 @@ class Watcher:
                 self._executor.spin_once(timeout_sec=0.1)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        ours = [s for s in message.status if s.name.startswith(f"{self._namespace}/")]
+        own = f"{self._namespace.lstrip('/')}/"
+        ours = [s for s in message.status if s.name.startswith(own)]
         if ours:
             self.heard_s.append(time.monotonic())
         for status in ours:

@@ -23,9 +23,9 @@ class CameraStatusReporter:
         """Forgets which reasons were logged."""
         self._reason = ""
 
-    def begin(self, topic: str) -> StatusReport:
-        """Starts a report for a camera's topic."""
-        report = StatusReport(f"{self._node.get_fully_qualified_name()}: {self._name}")
+    def begin(self, topic: str, frame_id: str) -> StatusReport:
+        """Starts a report for a camera's topic and the frame of its images."""
+        report = StatusReport(self._node.get_fully_qualified_name(), self._name, frame_id)
         report.add("topic", topic)
         return report
 

@@ -11,7 +11,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from pose_estimation_ros.ros.dds.profile import own_gid, without_profile
-from pose_estimation_ros.ros.health.status_report import HARDWARE_ID
+from pose_estimation_ros.ros.health.status_report import is_ours
 from pose_estimation_ros.ros.log_folder import provide_log_folder
 
 _TOPIC = "/diagnostics"
@@ -43,7 +43,7 @@ def listen() -> NodeDiagnostics:
 
     def collect(message: DiagnosticArray) -> None:
         nonlocal first_message_s
-        ours = {s.name: s for s in message.status if s.hardware_id == HARDWARE_ID}
+        ours = {s.name: s for s in message.status if is_ours(s)}
         collected.statuses.update(ours)
         if ours and first_message_s is None:
             first_message_s = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import psutil
@@ -39,7 +40,7 @@ class ProcessMonitor:
 
         `inactive` says why the node is not active, `failure` why its last transition failed.
         """
-        report = StatusReport(f"{name}: process")
+        report = StatusReport(name, "process", socket.gethostname())
         if failure:
             report.raise_to(ERROR, failure)
         if namesakes > 0:

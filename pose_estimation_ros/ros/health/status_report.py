@@ -8,20 +8,32 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus
 from pose_estimation_ros.engine.execution.latency import LatencyWindow
+from pose_estimation_ros.package_files import PACKAGE
 
 OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
 ERROR, STALE = DiagnosticStatus.ERROR, DiagnosticStatus.STALE
 
 # By this the doctor knows this package's statuses among those of other nodes.
-HARDWARE_ID = "pose_estimation_ros"
+_PACKAGE_KEY = "package"
+
+
+def is_ours(status: DiagnosticStatus) -> bool:
+    """Whether a node of this package sent this status."""
+    return any(value.key == _PACKAGE_KEY and value.value == PACKAGE for value in status.values)
 
 
 class StatusReport:
-    """Collects values and the worst level of one status."""
+    """Collects values and the worst level of one status.
 
-    def __init__(self, name: str) -> None:
-        self._status = DiagnosticStatus(name=name, hardware_id=HARDWARE_ID, level=OK)
+    `node` is the node's full name, which begins without a slash in diagnostics; `part` is what of
+    it the status is about, and `hardware` what that depends on.
+    """
+
+    def __init__(self, node: str, part: str, hardware: str) -> None:
+        name = f"{node.lstrip('/')}: {part}"
+        self._status = DiagnosticStatus(name=name, hardware_id=hardware, level=OK)
         self._messages: list[str] = []
+        self.add(_PACKAGE_KEY, PACKAGE)
 
     def add(self, key: str, value: object) -> None:
         if isinstance(value, float):

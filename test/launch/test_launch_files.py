@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from launching import (
     make_prefix,
     needs_launch,
 )
+from paths import ROOT
 from processes import Process, open_rig
 
 from pose_estimation_ros.ros.dds import profile as dds_profile
@@ -151,6 +153,30 @@ def test_xml_and_yaml_files_include_them(tmp_path: Path, kind: str) -> None:
     assert (tmp_path / "eyes.json").is_file(), run.stdout + run.stderr
     values = json.loads((tmp_path / "eyes.json").read_text())["parameters"]
     assert (values["pipeline"], values["threads"]) == ("v3", 2)
+
+
+def test_the_bring_up_of_the_documentation_does_what_it_says(tmp_path: Path) -> None:
+    needs_launch()
+    prefix = make_prefix(tmp_path / "prefix", REPORTING_NODE)
+    day = (ROOT / "docs" / "node.md").read_text().split("## A robot's day")[1]
+    config = prefix / "share" / "tiago_bringup" / "config"
+    config.mkdir(parents=True)
+    (prefix / "share" / "ament_index" / "resource_index" / "packages" / "tiago_bringup").touch()
+    (config / "people.yaml").write_text(re.findall(r"```yaml\n(.*?)```", day, re.S)[0])
+    file = tmp_path / "tiago_people.launch.xml"
+    text = re.findall(r"```xml\n(.*?)```", day, re.S)[0]
+    # The node in this place ends at once, and would start again for ever.
+    file.write_text(text.replace('"respawn" value="true"', '"respawn" value="false"'))
+    words = [str(file), "head/depth:=/kinect/depth"]
+    command = ["env", f"REPORTS={tmp_path}", *launch_command(prefix, *words)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    report = tmp_path / "tiago.pose_estimation.json"
+    assert report.is_file(), run.stdout + run.stderr
+    found = json.loads(report.read_text())
+    assert found["parameters"]["target_frame"] == "base_link"
+    assert found["parameters"]["cameras"] == ["head", "rear"] and found["parameters"]["use_depth"]
+    assert found["topics"]["rear/image"] == "/tiago/rear/image_raw"
+    assert found["topics"]["head/depth"] == "/kinect/depth"
 
 
 def test_show_args_lists_every_setting_and_needs_no_library_of_the_node(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -57,3 +58,11 @@ def test_every_ros_package_and_system_library_that_is_imported_is_declared() -> 
 def test_nothing_is_declared_by_a_key_of_pip() -> None:
     """A Debian package cannot depend on one, and rosdep cannot install it beside Ubuntu's."""
     assert not [key for key in DEPENDENCIES if key and key.endswith("-pip")]
+
+
+def test_every_program_keeps_its_mode_where_it_is_linked() -> None:
+    """`colcon build --symlink-install` links what CMake writes, with the template's mode."""
+    programs = list((ROOT / "scripts").glob("*.in"))
+    assert len(programs) >= 3
+    for program in programs:
+        assert os.access(program, os.X_OK), program.name

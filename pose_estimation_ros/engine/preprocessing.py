@@ -62,12 +62,18 @@ class ImageInput:
         if not runtime.inputs:
             raise ModelError(f"{runtime.path} has no input")
         spec = next((one for one in runtime.inputs if len(one.shape) == 4), runtime.inputs[0])
-        if len(spec.shape) != 4 or 3 not in (spec.shape[1], spec.shape[3]):
+        free = len(spec.shape) == 4 and spec.shape[1] is None and spec.shape[3] is None
+        if len(spec.shape) != 4 or not (free or 3 in (spec.shape[1], spec.shape[3])):
             raise ModelError(
                 f"{runtime.path}: input '{spec.name}' has the shape {spec.shape}, "
                 "expected a batch of images (n, 3, height, width) or (n, height, width, 3)"
             )
-        first = spec.shape[1] == 3
+        if spec.dtype == np.int8:
+            raise ModelError(
+                f"{runtime.path}: input '{spec.name}' is of type int8: export the model with "
+                "uint8 or float pixels, and only its layers quantised"
+            )
+        first = free or spec.shape[1] == 3  # where all axes are free, as exporters to ONNX have it
         height, width = (spec.shape[2], spec.shape[3]) if first else (spec.shape[1], spec.shape[2])
         if (spec.shape[0] or 1) * (height or 1) * (width or 1) > _LARGEST_INPUT_PX:
             raise ModelError(

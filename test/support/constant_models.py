@@ -30,7 +30,11 @@ def constant_model(
     """A model with these outputs; with a named first size, they are repeated as often as asked."""
     nodes, initializers, infos = [], [], []
     free = isinstance(input_shape[0], str)
-    nodes.append(helper.make_node("Shape", ["image"], ["shape"], start=0, end=1))
+    if free:
+        zero, one = (numpy_helper.from_array(np.array([n], np.int64), f"i{n}") for n in (0, 1))
+        initializers += [zero, one]
+        nodes.append(helper.make_node("Shape", ["image"], ["sides"]))
+        nodes.append(helper.make_node("Slice", ["sides", "i0", "i1"], ["shape"]))
     for name, value in outputs.items():
         initializers.append(numpy_helper.from_array(value, f"{name}_value"))
         shape: list[int | str] = list(value.shape)

@@ -47,7 +47,6 @@ class NetworkDetector:
         classes: Sequence[int] = (),
     ) -> None:
         self.name = runtime.path.name
-        self.runtime = runtime
         self._network = CanvasNetwork(runtime, letterbox, size)
         self._heads = detector_heads(
             self._network.blank_outputs(),
@@ -59,6 +58,15 @@ class NetworkDetector:
             decoder,
             classes,
         )
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the model."""
+        return self._network.runtime
+
+    @runtime.setter
+    def runtime(self, runtime: Runtime) -> None:
+        self._network.runtime = runtime
 
     def prepare(self, image: Image, head: DetectorHead | None = None) -> PreparedImage:
         """The model's input for an image, by default for the likeliest head; thread-safe."""

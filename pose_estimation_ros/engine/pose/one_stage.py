@@ -12,6 +12,7 @@ from pose_estimation_ros.engine.detection.suppression import staying
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.pose.one_stage_heads import OneStageHead
 from pose_estimation_ros.engine.poses import JointEstimates
+from pose_estimation_ros.engine.runtimes import Runtime
 from pose_estimation_ros.engine.skeletons import Skeleton, skeleton_of_model
 from pose_estimation_ros.engine.types import Detections, Image
 from pose_estimation_ros.errors import ModelError
@@ -54,11 +55,16 @@ class OneStagePose:
             ModelError: it is open which joints the model estimates.
         """
         runtime = network.runtime
-        self.name, self.runtime = runtime.path.name, runtime
+        self.name = runtime.path.name
         self._network, self._head = network, head
         self.skeleton: Skeleton = skeleton_of_model(
             head.joints, runtime.metadata, str(runtime.path), skeleton, published
         )
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the model."""
+        return self._network.runtime
 
     def prepare(self, image: Image) -> PreparedImage:
         """The model's input for an image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 from collections.abc import Mapping
@@ -50,18 +51,37 @@ class TopDownPose:
                 "unknown: export it with a fixed height and width"
             )
         self._height, self._width = self._input.height, self._input.width
-        free = ACCELERATOR_BATCH if runtime.name in _ACCELERATED else CPU_BATCH
-        self.batch = self._input.batch or free
         self._scratch = threading.local()
-        blank = np.zeros((self._input.batch or 1, self._height, self._width, 3), np.uint8)
-        outputs = self._run(self._input.tensor(blank, "rgb", IMAGENET))  # also the warm-up
+        self._fixed_batch = self._input.batch
+        outputs = self._blank_outputs()
         source = str(runtime.path)
         head = choose_pose_head(outputs, self._width, runtime.metadata, source)
         self._decode, self._norm = head.decode, head.norm
+        free = ACCELERATOR_BATCH if runtime.name in _ACCELERATED else CPU_BATCH
+        self.batch = self._fixed_batch or free
         self.enlarge = crop_enlarge(runtime.metadata, source)
         self.skeleton: Skeleton = skeleton_of_model(
             head.joints, runtime.metadata, source, skeleton, published, head.of_convnextpose
         )
+
+    def _blank_outputs(self) -> list[AnyArray]:
+        """The outputs for blank crops, which also warm the model up.
+
+        Some exports say that any batch will do and only take one crop, or answer for the first.
+        """
+        if self._fixed_batch is None:
+            outputs: list[AnyArray] = []
+            # Whatever a runtime may throw; if it is not the batch, the next run throws it again.
+            with contextlib.suppress(Exception):
+                outputs = self._run_blank(2)
+            if outputs and all(len(output) == 2 for output in outputs if output.ndim > 1):
+                return outputs
+            self._fixed_batch = 1
+        return self._run_blank(self._fixed_batch)
+
+    def _run_blank(self, crops: int) -> list[AnyArray]:
+        blank = np.zeros((crops, self._height, self._width, 3), np.uint8)
+        return self._run(self._input.tensor(blank, "rgb", IMAGENET))
 
     def _run(self, tensor: AnyArray) -> list[AnyArray]:
         inputs = self._input.with_others(self.runtime, tensor, self._height, self._width)
@@ -86,7 +106,7 @@ class TopDownPose:
     def _estimate_batch(self, image: Image, boxes: FloatArray) -> JointEstimates:
         n = len(boxes)
         shown = crop_boxes(boxes, self._width / self._height, self.enlarge)
-        crops = self._crops(self._input.batch or n)
+        crops = self._crops(self._fixed_batch or n)
         for crop, box in zip(crops, shown, strict=False):
             affine = crop_affine(box, self._height, self._width)
             cv2.warpAffine(image.pixels, affine, (self._width, self._height), dst=crop)
@@ -105,7 +125,7 @@ class TopDownPose:
         """A buffer for n crops that the thread reuses."""
         buffer = getattr(self._scratch, "crops", None)
         if buffer is None or len(buffer) < n:
-            shape = (max(n, self._input.batch or 1), self._height, self._width, 3)
+            shape = (max(n, self._fixed_batch or 1), self._height, self._width, 3)
             buffer = self._scratch.crops = np.zeros(shape, np.uint8)
         return buffer[:n]
 

@@ -11,7 +11,8 @@ import onnxruntime
 
 from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.execution.process_memory import register_trimmer
-from pose_estimation_ros.engine.runtimes.runtime import TensorSpec
+from pose_estimation_ros.engine.runtimes.load_failures import load_failure
+from pose_estimation_ros.engine.runtimes.runtime import TensorSpec, in_single_precision
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 
 # A network that computes y = x; a run of it only shrinks the arena.
@@ -31,6 +32,11 @@ _DTYPES = {
     "tensor(int8)": np.int8,
     "tensor(int32)": np.int32,
     "tensor(int64)": np.int64,
+    "tensor(uint16)": np.uint16,
+    "tensor(uint32)": np.uint32,
+    "tensor(uint64)": np.uint64,
+    "tensor(int16)": np.int16,
+    "tensor(bool)": np.bool_,
 }
 CPU = "CPUExecutionProvider"
 # Our names of runtimes for the providers of the builds of ONNX Runtime that have them.
@@ -120,8 +126,8 @@ class OnnxRuntime:
                 str(path), _options(threads), providers=list(dict.fromkeys([provider, CPU]))
             )
         except Exception as error:  # its classes are not public and have no common base
-            reason = str(error).splitlines()[0][:200]
-            raise ModelError(f"ONNX Runtime cannot load {path}: {reason}") from error
+            reason = str(error).splitlines()[0]
+            raise ModelError(load_failure("ONNX Runtime", path, error, reason)) from error
         if provider not in self._session.get_providers():
             raise RuntimeMissingError(
                 f"{provider} is built in but does not start: check its driver and libraries"
@@ -134,11 +140,13 @@ class OnnxRuntime:
 
     def _spec(self, tensor: onnxruntime.NodeArg) -> TensorSpec:
         if tensor.type not in _DTYPES:
-            raise ModelError(f"{self.path}: tensor '{tensor.name}' is of type {tensor.type}")
+            raise ModelError(
+                f"{self.path}: tensor '{tensor.name}' is of type {tensor.type}, which NumPy has "
+                "not: export the model in float32 or float16"
+            )
         shape = tuple(size if isinstance(size, int) else None for size in tensor.shape)
         return TensorSpec(tensor.name, shape, np.dtype(_DTYPES[tensor.type]))
 
     def run(self, *tensors: AnyArray) -> list[AnyArray]:
         feeds = dict(zip(self._input_names, tensors, strict=True))
-        outputs: list[AnyArray] = self._session.run(self._output_names, feeds)
-        return outputs
+        return in_single_precision(self._session.run(self._output_names, feeds))

@@ -10,7 +10,8 @@ import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.runtimes.file_metadata import file_metadata
-from pose_estimation_ros.engine.runtimes.runtime import Cores, TensorSpec
+from pose_estimation_ros.engine.runtimes.load_failures import load_failure
+from pose_estimation_ros.engine.runtimes.runtime import Cores, TensorSpec, in_single_precision
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 
 
@@ -46,8 +47,8 @@ class OpenVinoRuntime:
             model = core.read_model(str(path))
             self._compiled = _compile(core, model, cores, precision)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1][:200]
-            raise ModelError(f"OpenVINO cannot load {path}: {reason}") from error
+            reason = str(error).strip().splitlines()[-1]
+            raise ModelError(load_failure("OpenVINO", path, error, reason)) from error
         self.inputs = [self._spec(port) for port in self._compiled.inputs]
         self.outputs = [self._spec(port) for port in self._compiled.outputs]
         self.metadata = {**file_metadata(path), **_metadata(model)}
@@ -75,7 +76,7 @@ class OpenVinoRuntime:
         results = request.infer(dict(enumerate(tensors)), share_inputs=True)
         copies = [np.array(results[port]) for port in self._compiled.outputs]
         self._idle.append(request)
-        return copies
+        return in_single_precision(copies)
 
 
 def _compile(core: Any, model: Any, cores: Cores, precision: str) -> Any:

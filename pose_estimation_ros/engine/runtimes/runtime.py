@@ -64,6 +64,13 @@ class Runtime(Protocol):
         ...
 
 
+def in_single_precision(outputs: Sequence[AnyArray]) -> list[AnyArray]:
+    """The outputs with those of half precision in float32, in which places of joints are exact."""
+    return [
+        output.astype(np.float32) if output.dtype == np.float16 else output for output in outputs
+    ]
+
+
 def blank_inputs(specs: Sequence[TensorSpec]) -> list[AnyArray]:
     """Inputs of zeros that fit; a free batch is 1, any other free size 320."""
     return [

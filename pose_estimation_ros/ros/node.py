@@ -160,15 +160,19 @@ class PoseEstimationNode(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops from any state."""
-        self.stop()
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
+        done = self._succeeds("shut down", self._end)
+        return TransitionCallbackReturn.SUCCESS if done else TransitionCallbackReturn.ERROR
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Returns to unconfigured, so that the node can be configured again."""
+        failure = self._failure  # of the transition that led here
+        done = self._succeeds("recover", self._end)
+        self._failure = self._failure or failure
+        return TransitionCallbackReturn.SUCCESS if done else TransitionCallbackReturn.ERROR
+
+    def _end(self) -> None:
         self.stop()
         self._release()
-        return TransitionCallbackReturn.SUCCESS
 
     def stop(self, wait_s: float = _JOIN_S) -> bool:
         """Stops processing; whether the last image, and any hung call, finished in time."""

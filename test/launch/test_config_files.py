@@ -34,9 +34,15 @@ def test_config_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_pipelines_file_is_named_after_it_and_repeats_no_default(path: Path) -> None:
+def test_a_pipelines_file_is_named_after_it(path: Path) -> None:
+    assert _values(path)["pipeline"] == path.stem
+
+
+@pytest.mark.parametrize("path", [*FILES, *PRESETS], ids=lambda path: path.stem)
+def test_no_default_is_repeated(path: Path) -> None:
+    """It would override a file that is given beside this one, or stay behind when it changes."""
     values = _values(path)
-    assert values.pop("pipeline") == path.stem
+    del values["pipeline"]  # what the file is about, whichever it is
     defaults = {one.name: one.default for one in settings_of(Settings)}
     assert not [name for name, value in values.items() if value == defaults[name]]
 

@@ -96,6 +96,8 @@ def main(args: list[str] | None = None) -> int:
 
 def _first_line(error: Exception) -> str:
     """What rcl says, without the places in its source code."""
+    if type(error).__name__ == "UnknownROSArgsError":  # its module is private to rclpy
+        return f"unknown ROS arguments: {error}"
     return str(error).strip().split("\n")[0].split(", at /")[0]
 
 

@@ -6,12 +6,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.clock import Clock, ClockType
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -25,12 +23,15 @@ from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.ros import declared_parameters
 from pose_estimation_ros.ros.camera import Camera
 from pose_estimation_ros.ros.frame_worker import FrameWorker
+from pose_estimation_ros.ros.health.diagnostics_publisher import (
+    DiagnosticsPublisher,
+    inactive_advice,
+)
 from pose_estimation_ros.ros.health.process_monitor import ProcessMonitor
 from pose_estimation_ros.ros.log_lines import forward_logs
 from pose_estimation_ros.settings import Settings
 
 NODE_NAME = "pose_estimation"
-_DIAGNOSTICS_S = 1.0
 _JOIN_S = 1.5
 
 
@@ -74,14 +75,7 @@ class PoseEstimationNode(LifecycleNode):
                 (Trigger, "reset_tracking", self._on_reset_tracking),
             ):
                 self.create_service(kind, place + name, answer, callback_group=services)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        # A steady clock: with simulated time paused, diagnostics still tell what is going on.
-        self.create_timer(
-            _DIAGNOSTICS_S,
-            self._publish_diagnostics,
-            callback_group=MutuallyExclusiveCallbackGroup(),
-            clock=Clock(clock_type=ClockType.STEADY_TIME),
-        )
+        DiagnosticsPublisher(self, self._statuses)
 
     # Lifecycle
 
@@ -241,31 +235,15 @@ class PoseEstimationNode(LifecycleNode):
         )
         return response
 
-    def _inactive_advice(self) -> str:
-        """Why the node is not active and how to change that; empty where it is."""
-        if self._worker.running:
-            return ""
-        state = self._state_machine.current_state[1]
-        missing = ["activate"] if state == "inactive" else ["configure", "activate"]
-        if state not in ("inactive", "unconfigured"):
-            return state
-        commands = [f"ros2 lifecycle set {self.get_fully_qualified_name()} {m}" for m in missing]
-        return f"{state}: {' and '.join(commands)}"
-
-    def _publish_diagnostics(self) -> None:
-        if not rclpy.ok(context=self.context):
-            return
-        message = DiagnosticArray()
-        message.header.stamp = self.get_clock().now().to_msg()
-        name = self.get_fully_qualified_name()
+    def _statuses(self) -> list[DiagnosticStatus]:
+        """The process's status and one for each camera."""
+        active, name = self._worker.running, self.get_fully_qualified_name()
+        advice = "" if active else inactive_advice(name, self._state_machine.current_state[1])
         budget = self._settings.node.max_memory_mb
         # Two nodes of one name answer each other's services and parameters, by chance.
         own = (self.get_name(), self.get_namespace())
         namesakes = self.get_node_names_and_namespaces().count(own) - 1
-        active, advice = self._worker.running, self._inactive_advice()
-        status = self._monitor.status(
+        process = self._monitor.status(
             name, advice, budget, self._models, self._settings.pipeline, namesakes, self._failure
         )
-        message.status.append(status)
-        message.status += [camera.report(active, self._models, advice) for camera in self._cameras]
-        self._diagnostics.publish(message)
+        return [process, *(c.report(active, self._models, advice) for c in self._cameras)]

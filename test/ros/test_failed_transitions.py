@@ -37,6 +37,8 @@ def _told(rig: Rig, *words: str) -> None:
         (["-p", "cameras:=[a, b, a]"], "cannot configure: parameter 'cameras': 'a' is there twi"),
         (["-p", "yolo_model:=/nowhere.onnx", "-p", "cameras:=[a, a]"], "cannot configure: "),
         (["--log-level", "pose_estimation:=loud"], "pose_estimation: error: "),
+        (["--params-file", "/nowhere.yaml"], "pose_estimation: error: "),
+        (["--frobnicate"], "pose_estimation: error: unknown ROS arguments: "),
     ],
 )
 def test_a_node_that_cannot_start_says_why_and_ends(rig: Rig, words: list[str], said: str) -> None:

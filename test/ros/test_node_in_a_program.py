@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 
 import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from std_srvs.srv import SetBool
 
 from pose_estimation_ros.engine.execution.daemon_threads import DaemonThreads
@@ -52,6 +54,28 @@ def test_a_switched_off_node_stays_off_until_it_is_switched_on(context: Context)
         assert [camera.enabled for camera in node._cameras] == [False]
         assert switch(True).message == "enabled"
         assert [camera.enabled for camera in node._cameras] == [True]
+        node.trigger_cleanup()
+    finally:
+        node.destroy_node()
+
+
+def test_the_qos_of_outputs_may_be_overridden(context: Context) -> None:
+    topics = ("/poses", "/image_annotated", "/markers")
+    overrides = [
+        Parameter(f"qos_overrides.{topic}.publisher.durability", value="transient_local")
+        for topic in topics
+    ]
+    overrides.append(Parameter("runtime", value="onnxruntime"))
+    node = PoseEstimationNode(context=context, parameter_overrides=overrides)
+    try:
+        node.trigger_configure()
+        deadline = time.monotonic() + 10
+        for topic in topics:
+            while not (found := node.get_publishers_info_by_topic(topic)):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert found[0].qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+            assert found[0].qos_profile.reliability == ReliabilityPolicy.RELIABLE
         node.trigger_cleanup()
     finally:
         node.destroy_node()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -34,9 +35,17 @@ def _demo(out: Path, *arguments: object, code: int = 0) -> subprocess.CompletedP
 
 
 def test_every_frame_of_the_scene_is_answered(tmp_path: Path) -> None:
-    run = _demo(tmp_path, "--seconds", 1, "--json")
+    """Though another demo runs beside it."""
+    command = [sys.executable, "-m", "pose_estimation_ros.cli.main", "demo", "--pipeline", "v3"]
+    other = subprocess.Popen([*command, "--seconds", "4", "--out", str(tmp_path / "other")])
+    try:
+        run = _demo(tmp_path, "--seconds", 1, "--json")
+    finally:
+        other.send_signal(signal.SIGINT)
+        other.wait(60)
     figures = json.loads(run.stdout)
     assert figures["frames_in"] == figures["frames_answered"] == 30
+    assert figures["dropped_by_the_node"] == 0 and figures["tracks"] == 3
     assert figures["persons_found"] == figures["persons_visible"] == 90
     assert VideoSource(str(tmp_path / "annotated.mp4")).length == 30
     picture = cv2.imread(str(tmp_path / "annotated.png"))

@@ -27,7 +27,7 @@ from pose_estimation_ros.msg import PoseArray
 from pose_estimation_ros.ros.dds import profile as dds_profile
 from pose_estimation_ros.ros.outputs.visualisation import image_message
 
-NAMESPACE = "/pose_bench"
+NAMESPACE = f"/pose_bench_{os.getpid()}"  # of its own: two may run at a time
 _STAGES = ("age_at_receipt", "queue", "decode", "detect", "pose", "track", "publish", "total")
 _ALLOWED_LOSS = 0.05
 _START_S = 30.0

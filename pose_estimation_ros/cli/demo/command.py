@@ -38,7 +38,9 @@ from pose_estimation_ros.model_zoo.manifest import resolve_model
 from pose_estimation_ros.package_files import PACKAGE
 from pose_estimation_ros.ros.dds import profile as dds_profile
 
-NAMESPACE = "/pose_demo"
+# Of its own, so that two at a time are deaf to each other.
+NAMESPACE = f"/pose_demo_{os.getpid()}"
+BAG_TOPIC = "/pose_demo/poses"
 _START_S, _DRAIN_S, _STOP_S = 60.0, 2.0, 10.0
 _NEXT = (
     "next: your own video (make demo VIDEO=clip.mp4) or webcam (VIDEO=0); on a robot: ros2 launch "
@@ -111,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
         # What a camera saw can only be seen again in the player's recording.
         played = source or VideoSource(str(recording.live_recording(Path(scratch))))
         report = DemoReport(played, stamps, recording.messages, recording.peak_memory_mb, live)
-        report.write(args.out, f"{NAMESPACE}/poses")
+        report.write(args.out, BAG_TOPIC)
     print(json.dumps(report.figures(), indent=2) if args.json else report.table())
     print(f"\nsee {args.out}/annotated.png, annotated.mp4 and the bag poses.mcap", file=sys.stderr)
     if report.slowed():

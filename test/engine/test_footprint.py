@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.engine import Frame, Image, Models, V3Pipeline, V4Pipeline
-from pose_estimation_ros.settings import DetectorOptions, PipelineOptions
+from pose_estimation_ros.settings import PipelineOptions
 
 FULL_HD = (1920, 1080)
 KINDS = pytest.mark.parametrize("kind", [V3Pipeline, V4Pipeline])
@@ -25,8 +25,7 @@ def _large(scene_frames: list) -> list:
 @KINDS
 def test_a_frame_is_never_copied(embedded_models: Models, scene_frames: list, kind: type) -> None:
     """All that Python allocates while it answers is far smaller than the image."""
-    # At its default the embedded detector sees somebody in the flag, too.
-    options = PipelineOptions(DetectorOptions(confidence_threshold=0.55), detect_every=2)
+    options = PipelineOptions(detect_every=2)
     pipeline = kind(embedded_models, options)
     frames = _large(scene_frames)
     for index in range(8):  # buffers are made now

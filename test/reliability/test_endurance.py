@@ -51,7 +51,7 @@ def test_hours_of_two_cameras(name: str, tmp_path: Path) -> None:
             pipeline="v4",
             runtime="onnxruntime",
             cameras=f"[{', '.join(CAMERAS)}]",
-            detector_size=640,  # so many photographs in one picture are small
+            detector_size=640,  # so many people in one picture are small
         )
         watcher = Watcher(rig.namespace, CAMERAS, keep=who)
         try:

@@ -30,7 +30,7 @@ from pose_estimation_ros.settings import EngineConfig, PipelineOptions, PoseCach
 
 PREPARED = 30  # frames rendered in advance, so that rendering is not measured
 _ROUNDS = 40
-# The photographs of many persons are small, and found with low scores. What counts here is the
+# Many persons are small, and some of them are found with low scores. What counts here is the
 # load, so that everybody is to be found; `max_persons` leaves the others out.
 FEW = 3
 CROWD = {"confidence_threshold": 0.1, "min_pose_score": 0.02}

@@ -99,7 +99,7 @@ class DemoReport:
         draw_label(pixels, text, (4, 24))
 
     def _count(self, index: int, answer: PoseArray) -> None:
-        """Counts hits and misses in the bundled scene, which has one person per photograph."""
+        """Counts hits and misses in the bundled scene, whose people are known."""
         if not isinstance(self._source, SceneSource):
             return
         centres = np.array(

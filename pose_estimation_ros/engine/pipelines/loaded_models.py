@@ -46,8 +46,9 @@ class Models:
     skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
-        # Ends the thread of models that are dropped without close().
-        weakref.finalize(self, self.background.close, LAST_JOBS_S)
+        # Ends the thread of models that are dropped without close(); not that of a copy, which
+        # has the same threads and the same lifetime.
+        weakref.finalize(self.lifetime, self.background.close, LAST_JOBS_S)
 
     def load(self) -> None:
         """Loads the best usable models now rather than at the first image.

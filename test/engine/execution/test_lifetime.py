@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from pose_estimation_ros.engine.execution.daemon_threads import DaemonThreads
 from pose_estimation_ros.engine.execution.worker_pool import WorkerPool
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
+from pose_estimation_ros.engine.skeletons import HALPE26
 from pose_estimation_ros.engine.types import Frame, Image
 from pose_estimation_ros.errors import ClosedError
 from pose_estimation_ros.model_zoo import build_models
@@ -80,6 +83,21 @@ def test_closed_models_say_so(pipeline: str, timeout_s: float) -> None:
             use()
     assert not any(status.failures for status in models.statuses().values())
     models.close()
+
+
+def test_models_outlive_their_copies() -> None:
+    def threads() -> int:
+        gc.collect()
+        return sum(thread.name.startswith("pose_background") for thread in threading.enumerate())
+
+    before = threads()
+    models = build_models(EngineConfig())
+    copy = replace(models, skeleton=HALPE26)
+    del copy
+    assert threads() == before + 1
+    assert models.background.submit(lambda: 1).result(10) == 1
+    del models
+    assert threads() == before
 
 
 def test_closed_threads_take_no_jobs() -> None:

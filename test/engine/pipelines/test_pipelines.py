@@ -34,7 +34,7 @@ from pose_estimation_ros.engine.poses import (
 from pose_estimation_ros.engine.skeletons import COCO17, HALPE26
 from pose_estimation_ros.engine.types import Detections, StageTimes
 from pose_estimation_ros.io.demo_scene import SceneSource
-from pose_estimation_ros.settings import DetectorOptions, HybridOptions, PipelineOptions
+from pose_estimation_ros.settings import HybridOptions, PipelineOptions
 
 WALL = np.full((540, 960, 3), 180, np.uint8)
 
@@ -43,8 +43,8 @@ def _frame(pixels: np.ndarray, index: int = 0, **more: object) -> Frame:
     return Frame(Image(pixels), stamp_s=index / 30, **more)
 
 
-def _photographs_found(result: PoseResult, index: int) -> int:
-    """In how many of the scene's photographs a person was found."""
+def _people_found(result: PoseResult, index: int) -> int:
+    """How many of the scene's people were found."""
     boxes = result.poses.boxes
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     areas = SceneSource(seconds=0.5).people(index)
@@ -57,7 +57,7 @@ def test_v4_finds_everyone(embedded_models: Models, scene_frames: list) -> None:
     pipeline = V4Pipeline(embedded_models, PipelineOptions())
     for index in range(0, len(scene_frames), 5):
         result = pipeline.process(_frame(scene_frames[index], index))
-        assert _photographs_found(result, index) == 3
+        assert _people_found(result, index) == 3
         assert result.pipeline == "v4" and result.skeleton == "coco17"
         assert result.times.detect_ms > 0 and result.times.pose_ms > 0
 
@@ -120,10 +120,8 @@ def test_v3_keeps_to_one_person_and_rarely_detects(
 def test_v4_may_follow_everyone_between_two_looks(
     embedded_models: Models, scene_frames: list
 ) -> None:
-    # At its default the embedded detector sees somebody in the flag, too.
-    sure = DetectorOptions(confidence_threshold=0.55)
-    every = V4Pipeline(embedded_models, PipelineOptions(sure))
-    seldom = V4Pipeline(embedded_models, PipelineOptions(sure, detect_every_many=5))
+    every = V4Pipeline(embedded_models, PipelineOptions())
+    seldom = V4Pipeline(embedded_models, PipelineOptions(detect_every_many=5))
     looked = 0
     ids: set[int] = set()
     for index, pixels in enumerate(scene_frames):
@@ -131,7 +129,7 @@ def test_v4_may_follow_everyone_between_two_looks(
         result = seldom.process(_frame(pixels, index))
         looked += result.times.detect_ms > 1e-1
         ids.update(result.poses.track_ids.tolist())
-        assert _photographs_found(result, index) == 3
+        assert _people_found(result, index) == 3
         overlap = box_iou(result.poses.boxes, wanted.boxes).max(axis=1)
         assert (overlap > 0.6).all()
     assert looked == len(scene_frames) / 5

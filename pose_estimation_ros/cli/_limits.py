@@ -43,16 +43,18 @@ class LimitNotes:
                 f"{self._most_left_out} persons more than --max-persons {self._most}: raise it to "
                 f"have them all (256 at most)"
             )
-        if not self._persons and self._scale >= _LARGE_SCALE:
-            found.append(
-                f"nobody was found; persons of less than {_SMALL_PX * self._scale:.0f} px are "
-                f"mostly missed, as the detector looks at {self._size_px} px: if there are such, "
-                f"raise --detector-size (to {2 * self._size_px}, say)"
-            )
         if self._small > _SMALL_SHARE * self._persons:
             found.append(
                 f"{self._small} of {self._persons} persons are smaller than {_SMALL_PX} px for "
                 f"the detector, which looks at {self._size_px} px, and more may be missed: raise "
                 f"--detector-size (to {2 * self._size_px}, say)"
+            )
+        elif self._scale >= _LARGE_SCALE and not (self._one and self._persons):
+            # Those who are missed leave no trace that could tell whether there are any.
+            found.append(
+                f"{'' if self._persons else 'nobody was found; '}persons of less than "
+                f"{_SMALL_PX * self._scale:.0f} px are mostly missed, as the detector looks at "
+                f"{self._size_px} px: if there are such, raise --detector-size (to "
+                f"{2 * self._size_px}, say)"
             )
         return found

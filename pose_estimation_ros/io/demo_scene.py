@@ -21,8 +21,8 @@ from pose_estimation_ros.io.demo_set import brick_wall, counter
 from pose_estimation_ros.package_files import share_folder
 
 _PERIOD_S = 8.0
-_COUNTER = 0.2  # of a row's height
-_ROOM = 0.8  # of the room above the counter, for the tallest person
+_COUNTER = 0.16  # of a row's height
+_ROOM = 0.88  # of the room above the counter, for the tallest person
 _WIDTH = 0.92  # of a cell, for the widest person
 _BREATHING = 0.06  # change of size
 # Of a person's height: how far up and down, and how much is kept below the counter's edge.

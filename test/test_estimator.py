@@ -60,7 +60,7 @@ def test_a_stream_goes_over_a_folder(
         cv2.imwrite(str(tmp_path / f"{index}.png"), frame)
     frames = list(estimator.stream(tmp_path))
     assert [frame.stamp_s for frame in frames] == [0.0, 0.1, 0.2]
-    assert frames[0].poses.track_ids.tolist() == frames[2].poses.track_ids.tolist()
+    assert set(frames[0].poses.track_ids) == set(frames[2].poses.track_ids)
     np.testing.assert_array_equal(frames[1].image, scene_frames[1])
     apart = list(estimator.stream(tmp_path, sequence=False))
     first, last = apart[0].poses.track_ids.tolist(), apart[2].poses.track_ids.tolist()

@@ -17,9 +17,11 @@ from pose_estimation_ros.engine.detection.network_detector import NetworkDetecto
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.letterbox import Letterbox
 from pose_estimation_ros.engine.oks import AREA_OF_BOX, oks
+from pose_estimation_ros.engine.pose.one_stage import OneStagePose
+from pose_estimation_ros.engine.pose.pose_model import pose_model
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.preprocessing import IMAGENET, ImageInput
-from pose_estimation_ros.engine.runtimes import load_runtime
+from pose_estimation_ros.engine.runtimes import Runtime, load_runtime
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 from pose_estimation_ros.io.atomic_file import atomic_write, check_disk_space
@@ -70,18 +72,19 @@ def quantise(source: Path, target: Path, images: Path) -> float:
     runtime = load_runtime(source, "onnxruntime")
     spec = ImageInput.of(runtime)
     pose = runtime.metadata.get("task") == "pose"
-    detector = None if pose else NetworkDetector(runtime)
+    whole = _model_of_whole_images(runtime, pose)
     crop = Letterbox(spec.height or _SIDE, spec.width or _SIDE)
 
     def prepare(picture: ByteArray) -> AnyArray:
-        if detector is not None:
-            return detector.prepare(Image(picture)).tensor
+        if whole is not None:
+            return whole.prepare(Image(picture)).tensor
         crop.apply(picture)
         return spec.tensor(crop.canvas[None], "bgr", IMAGENET)
 
     with atomic_write(target) as temporary:
         write_int8(source, temporary, map(prepare, pictures))
-        loss = (_pose_loss if pose else _detector_loss)(source, temporary, pictures)
+        measure = _people_loss if isinstance(whole, OneStagePose) else _pose_loss
+        loss = (measure if pose else _detector_loss)(source, temporary, pictures)
         if not loss <= MAX_LOSS:
             raise ModelError(
                 f"int8 costs {source.name} {loss:.3f} of its accuracy on these images, more than "
@@ -96,6 +99,14 @@ def quantise(source: Path, target: Path, images: Path) -> float:
         tools=tool_versions(),
     )
     return loss
+
+
+def _model_of_whole_images(runtime: Runtime, pose: bool) -> NetworkDetector | OneStagePose | None:
+    """The model where it looks at whole images; None where it looks at crops."""
+    if not pose:
+        return NetworkDetector(runtime)
+    model = pose_model(runtime)
+    return model if isinstance(model, OneStagePose) else None
 
 
 def write_int8(source: Path, target: Path, inputs: Iterator[AnyArray]) -> None:
@@ -174,6 +185,25 @@ def _pose_loss(source: Path, quantised: Path, pictures: list[ByteArray]) -> floa
         a, b = one.estimate(image, box).xy, two.estimate(image, box).xy
         area = width * height * AREA_OF_BOX
         similarity.append(float(oks(b, a, np.ones((1, joints)), area, sigmas)[0]))
+    return 1.0 - float(np.mean(similarity))
+
+
+def _people_loss(source: Path, quantised: Path, pictures: list[ByteArray]) -> float:
+    """1 - the mean OKS of the joints of all people whom the float model finds, missed ones 0."""
+    one, two = (pose_model(load_runtime(path, "onnxruntime")) for path in (source, quantised))
+    assert isinstance(one, OneStagePose)
+    similarity: list[float] = []
+    for picture in pictures:
+        people, joints = one.people(Image(picture), DetectorOptions(_SCORE))
+        if len(people) == 0:
+            continue
+        again = two.estimate(Image(picture), people.boxes)
+        area = AREA_OF_BOX * (people.boxes[:, 2:] - people.boxes[:, :2]).prod(axis=1)
+        seen = np.ones(joints.scores.shape)
+        alike = oks(again.xy, joints.xy, seen, area, one.skeleton.sigmas)
+        similarity += np.where(again.scores.max(axis=1) > 0, alike, 0.0).tolist()
+    if not similarity:
+        raise ModelError("the float model finds nobody in these images: give images of persons")
     return 1.0 - float(np.mean(similarity))
 
 

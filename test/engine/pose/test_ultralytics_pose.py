@@ -148,3 +148,19 @@ def test_a_checkpoint_is_read_without_an_export(
     np.testing.assert_allclose(found.boxes[mine], boxes[theirs], atol=1)
     inside = np.clip(ours.xy[mine], 0, SIDE)
     np.testing.assert_allclose(inside, joints[theirs, :, :2], atol=1)
+
+
+def test_int8_is_measured_by_people_and_their_joints(
+    exported: Path, scene_frames: list, tmp_path: Path
+) -> None:
+    """Weights of chance do not survive it, which a measure of boxes alone would not tell so."""
+    import cv2
+
+    from pose_estimation_ros.errors import ModelError
+    from pose_estimation_ros.model_zoo.conversion.quantize import quantise
+
+    for index, pixels in enumerate(scene_frames[:8]):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), pixels)
+    with pytest.raises(ModelError, match=r"int8 costs yolo11n-pose\.onnx 0\.\d+ of its accuracy"):
+        quantise(exported, tmp_path / "int8.onnx", tmp_path)
+    assert not (tmp_path / "int8.onnx").exists()

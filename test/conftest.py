@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import missing_extras
 import pytest
 from domains import claim_domain
 from paths import ROOT, SHARED, TESTS
@@ -27,6 +28,12 @@ if _workers:
 # A run started in the background by a script ignores Ctrl-C, and so would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+if missing_extras.ASKED:
+    from missing_extras import (  # noqa: F401
+        pytest_make_collect_report,
+        pytest_runtest_makereport,
+    )
+
 # Whose tests start processes, by folder or by fixture; all others are part of `make check`.
 _PROCESS_FOLDERS = [TESTS / name for name in ("cli", "launch", "reliability")]
 _PROCESS_FIXTURES = {"rig"}
@@ -34,7 +41,8 @@ _PROCESS_FIXTURES = {"rig"}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        in_folder = any(folder in item.path.parents for folder in _PROCESS_FOLDERS)
+        parents = item.path.resolve().parents  # the workspace may hold a link to the checkout
+        in_folder = any(folder in parents for folder in _PROCESS_FOLDERS)
         fixtures = getattr(item, "fixturenames", ())
         if in_folder or not _PROCESS_FIXTURES.isdisjoint(fixtures):
             item.add_marker(pytest.mark.processes)

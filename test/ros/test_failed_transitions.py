@@ -65,9 +65,9 @@ def test_a_wrong_qos_override_fails_the_transition_that_needs_it(rig: Rig) -> No
 
 
 def test_a_mistyped_parameter_is_noticed(rig: Rig) -> None:
-    node = _start(rig, "-p", "pipelin:=v3", "-p", "wheel_base:=0.3", "-p", "autostart:=false")
+    node = _start(rig, "-p", "max_person:=3", "-p", "wheel_base:=0.3", "-p", "autostart:=false")
     rig.client.spin_until(lambda: "wheel_base" in node.output or not node.running)
-    assert "there is no parameter 'pipelin': did you mean 'pipeline'?" in node.output
+    assert "there is no parameter 'max_person': did you mean 'max_persons'?" in node.output
     assert "parameters that this node does not have: wheel_base" in node.output
     assert node.interrupt() == 0
 

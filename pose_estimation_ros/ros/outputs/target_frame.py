@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 from std_msgs.msg import Header
@@ -43,9 +45,17 @@ class TargetFrame:
         self._frame, self._tf2 = frame, tf2_ros
         self._buffer: Any = tf2_ros.Buffer()
         self._listener: Any = tf2_ros.TransformListener(self._buffer, node)
+        # Time that runs back, as of a bag that starts again, makes what is known the future's.
+        back = JumpThreshold(
+            min_forward=None, min_backward=Duration(seconds=-1), on_clock_change=True
+        )
+        self._jumps = node.get_clock().create_jump_callback(
+            back, post_callback=lambda _: self._buffer.clear()
+        )
 
     def close(self) -> None:
         """Stops listening."""
+        self._jumps.unregister()
         self._listener.unregister()
 
     def place(self, header: Header, result: PoseResult) -> tuple[Header, PoseResult]:

@@ -100,3 +100,14 @@ def test_a_frame_that_tf_does_not_know_is_named(tree: _Tree) -> None:
     header, same = tree.target.place(Header(frame_id="base_link"), poses_at(WHOLE))
     assert header.frame_id == "base_link" and not tree.target.problem
     assert math.isclose(same.poses.positions_m[0, 0, 2], 3.5)
+
+
+def test_a_bag_that_starts_again_starts_the_tree_anew(tree: _Tree) -> None:
+    tree.moving.sendTransform(_optical(Time(sec=500), 1.0))
+    assert _until(tree, Time(sec=500))[0] == pytest.approx(4.5, abs=1e-4)
+    clock = tree.node.get_clock()
+    clock._set_ros_time_is_active(True)  # what the first message on /clock does
+    for sec in (500, 100):
+        clock.set_ros_time_override(rclpy.time.Time(seconds=sec, clock_type=clock.clock_type))
+    tree.moving.sendTransform(_optical(Time(sec=100), 2.0))
+    assert _until(tree, Time(sec=100))[0] == pytest.approx(5.5, abs=1e-4)

@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     for name in ("model_path", "yolo_model"):
         if name in parameters:
             parameters[name] = str(resolve_model(parameters[name]))
-    what, frames = f"{args.video} (live)", None
+    what, frames = f"{'camera' if args.video.isdigit() else 'stream'} {args.video}", None
     if source is not None:
         what = f"{source.name} ({source.width}x{source.height}, {source.fps:g} frames/s)"
         frames = source.length

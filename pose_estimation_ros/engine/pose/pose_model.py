@@ -37,8 +37,14 @@ def pose_model(
     if _has_only_crops_outputs(runtime):
         return TopDownPose(runtime, skeleton, published)
     network = CanvasNetwork(runtime, letterbox, size)
+    try:
+        outputs = network.blank_outputs()
+    except Exception:  # whatever a runtime may throw
+        if network.input.height is None or network.input.width is None:
+            return TopDownPose(runtime, skeleton, published)  # which needs to know the size
+        raise
     head = one_stage_head(
-        network.blank_outputs(),
+        outputs,
         network.height,
         network.width,
         runtime.metadata,

@@ -144,6 +144,22 @@ def test_top_down_with_a_free_size_is_refused(tmp_path: Path) -> None:
         pose_model(load_runtime(path, "onnxruntime"))
 
 
+def test_top_down_that_only_takes_its_own_size_is_refused_likewise(tmp_path: Path) -> None:
+    _, outputs = top_down_outputs(256, 192)
+    path = constant_model(tmp_path / "own.onnx", (1, 3, 256, 192), outputs)
+    model = onnx.load(str(path))
+    frozen = onnx.numpy_helper.from_array(np.array([1, 3, 256, 192], np.int64), "frozen")
+    model.graph.initializer.append(frozen)
+    model.graph.node.append(helper.make_node("Reshape", ["image", "frozen"], ["fixed"]))
+    fixed = helper.make_tensor_value_info("fixed", TensorProto.FLOAT, [1, 3, 256, 192])
+    model.graph.output.append(fixed)
+    for axis, name in ((2, "h"), (3, "w")):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
+    onnx.save(model, str(path))
+    with pytest.raises(ModelError, match=r"own\.onnx leaves its input size free"):
+        pose_model(load_runtime(path, "onnxruntime"))
+
+
 def test_a_newer_opset_or_format_says_what_to_do(tmp_path: Path) -> None:
     path = one_stage(tmp_path, opset=99)
     with pytest.raises(ModelError, match=r"newer than this ONNX Runtime knows: update it, or exp"):

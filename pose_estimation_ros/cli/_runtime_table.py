@@ -70,5 +70,6 @@ def runtime_table(tables: dict[str, list[dict[str, Any]]]) -> str:
                     f"{name:<40}{row['run_ms']:>10.1f}{row['start_s']:>12.1f}"
                     f"{row['memory_mb']:>10.0f}"
                 )
-    lines.append("Another one: runtime:=NAME at launch, --runtime NAME on the command line.")
+    if any(len(rows) > 1 for rows in tables.values()):
+        lines.append("Another one: runtime:=NAME at launch, --runtime NAME on the command line.")
     return "\n".join(lines)

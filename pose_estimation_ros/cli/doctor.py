@@ -130,20 +130,20 @@ def _libraries() -> list[Finding]:
 
 def _runtimes() -> list[Finding]:
     found, why = _import("onnxruntime")
-    text = found or f"cannot be imported ({why}): pip install onnxruntime"
+    text = f"{found}, for .onnx models unless another is named" if found else ""
+    text = text or f"cannot be imported ({why}): pip install onnxruntime"
     findings = [Finding("runtime onnxruntime", _OK if found else _FAIL, text)]
     for name, module, what in (
-        ("openvino", "openvino", "OpenVINO models"),
+        ("openvino", "openvino", "OpenVINO models, and others where runtime names it"),
         ("litert", "ai_edge_litert", ".tflite models"),
         ("torch", "torch", ".pt and .pth models"),
     ):
         package = module.replace("_", "-")
-        there = (
-            importlib.util.find_spec(module) is not None
-        )  # not imported, which would take seconds
-        text = (
-            "installed" if there else f"not installed; optional, for {what}: pip install {package}"
-        )
+        # Not imported, which would take seconds.
+        there = importlib.util.find_spec(module) is not None
+        text = f"not installed; optional, for {what}: pip install {package}"
+        if there:
+            text = f"installed, for {what}"
         findings.append(Finding(f"runtime {name}", _OK if there else _NOTE, text))
     return findings
 

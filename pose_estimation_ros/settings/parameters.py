@@ -102,14 +102,15 @@ class EngineConfig:
     skeleton: str = setting(
         "auto",
         "Joints that are published, by name, whatever the model has; those that it lacks are NaN "
-        "with score 0; auto: the model's.",
+        "with score 0; auto: the model's. Where a file leaves open what its joints are, and has "
+        "as many, they are these.",
         choices=SKELETON_NAMES,
         flag=True,
     )
     model_skeleton: str = setting(
         "auto",
-        "Skeleton of model_path, where its file does not say it; auto: told by the file, or "
-        "skeleton where that has as many joints.",
+        "Skeleton of model_path, where its file does not say it and others are published; auto: "
+        "told by the file, or skeleton.",
         choices=SKELETON_NAMES,
         flag=True,
     )

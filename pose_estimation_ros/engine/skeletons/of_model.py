@@ -66,7 +66,7 @@ def skeleton_of_model(
         called = ", ".join(names[:4]) + ", ..." if names else f"a {metadata['skeleton'][:40]!r}"
         raise ModelError(
             f"{what}, by its metadata {called}: not those of a known skeleton; if they are, say "
-            "which with --model-skeleton (parameter model_skeleton)"
+            "which with --skeleton (parameter skeleton)"
         )
     if of_convnextpose:
         return skeleton_of_size(joints, source)
@@ -74,8 +74,8 @@ def skeleton_of_model(
     if joints == len(COCO17.joints) or (len(fitting) == 1 and joints not in _SHARED_NUMBERS):
         return fitting[0]
     options = " or ".join(one.name for one in fitting)
-    hint = f"say --model-skeleton {options} if they are its" if fitting else ""
-    hint = hint or f"no --model-skeleton has {joints}"
+    hint = f"say --skeleton {options} if they are its" if fitting else ""
+    hint = hint or f"no --skeleton has {joints}"
     raise ModelError(f"{what} and does not say which: {hint} (hands and animals have as many)")
 
 

@@ -6,6 +6,8 @@ graphs of MediaPipe's pose_landmark module, which say how crops are aligned and 
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -23,6 +25,8 @@ _POINTS = 39  # the joints, then those that align the next crop and the body's c
 _MIDDLE, _TOP = 33, 34  # between the hips, and as far above it as the body reaches
 _IN_PIXELS, _IN_METRES = _POINTS * 5, _POINTS * 3  # x y z visibility presence; x y z
 _ENLARGE = 1.25
+# In boxes that much wider than high people may lie: they are looked at from three sides.
+_WIDE, _LYING = 1.2, (0.0, math.pi / 2, -math.pi / 2)
 _PRESENT = 0.5  # score of a pose from which its alignment counts
 _WINDOW = 3  # cells of a heatmap on each side of a landmark that refine it
 _LEAST_HEAT = 0.5
@@ -31,8 +35,9 @@ _LEAST_HEAT = 0.5
 class BlazePose:
     """A landmark model over any runtime. May be used from several threads at once.
 
-    A person's first crop is the box made square, upright. Where the pose is found in it, the model
-    says how the crop should lie, and looks again; in the frames after it, it is given that crop.
+    A person's first crop is the box made square, upright; where the box is wide, also turned to
+    either side, and the surest counts. Where the pose is found in it, the model says how the crop
+    should lie, and looks again; in the frames after it, it is given that crop.
     """
 
     skeleton = MEDIAPIPE33
@@ -73,13 +78,16 @@ class BlazePose:
     def _one(self, image: Image, box: AnyArray, crop: AnyArray) -> JointEstimates:
         if np.isfinite(crop).all():
             return self._look(image, crop)
-        side = _ENLARGE * float((box[2:] - box[:2]).max())
-        first = self._look(image, np.array([*(box[:2] + box[2:]) / 2, side, 0.0]))
+        width, height = (box[2:] - box[:2]).tolist()
+        angles = _LYING if width > _WIDE * height else (0.0,)
+        middle, side = (box[:2] + box[2:]) / 2, _ENLARGE * max(width, height)
+        looks = [self._look(image, np.array([*middle, side, angle])) for angle in angles]
+        first = max(looks, key=_sureness)
         assert first.crops is not None
         if not np.isfinite(first.crops).all():
             return first
         again = self._look(image, first.crops[0])
-        return again if again.scores.mean() >= 0.5 * first.scores.mean() else first
+        return again if _sureness(again) >= 0.5 * _sureness(first) else first
 
     def _look(self, image: Image, crop: AnyArray) -> JointEstimates:
         """The joints of the person in a crop (4,): its centre and side in px, its angle in rad."""
@@ -121,6 +129,10 @@ class BlazePose:
             float(np.clip(flat[1].ravel()[0], 0.0, 1.0)),
             maps[0][0] if maps else None,
         )
+
+
+def _sureness(joints: JointEstimates) -> float:
+    return float(joints.scores.mean())
 
 
 def _probability(logits: AnyArray) -> AnyArray:

@@ -136,6 +136,28 @@ def test_whoever_is_new_is_looked_at_twice_and_then_once_a_frame(tmp_path: Path)
     assert runtime.middles[4:] == pytest.approx([0, 1])
 
 
+class Upright(Seen):
+    """A runtime that is surer of crops with something white above their middle."""
+
+    def run(self, *tensors: np.ndarray) -> list[np.ndarray]:
+        points, _, metres = self._run(*tensors)
+        self.middles.append(float(tensors[0][0, 20, 128, 0]))
+        sure = np.full((1, 1), 0.9 if self.middles[-1] > 0.5 else 0.6, np.float32)
+        return [points, sure, metres]
+
+
+@pytest.mark.parametrize(("white", "angle"), [(slice(450, None), 90), (slice(0, 150), -90)])
+def test_who_lies_is_seen_from_that_side(tmp_path: Path, white: slice, angle: int) -> None:
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    pixels[:, white] = 255  # the head
+    model = BlazePose(Upright(made(tmp_path)))
+    lying = np.array([[100, 180, 500, 320]], np.float32)
+    joints = model.estimate(Image(pixels), lying)
+    assert joints.crops is not None
+    assert math.degrees(joints.crops[0, 3]) == pytest.approx(angle, abs=1)
+    np.testing.assert_allclose(joints.crops[0, :2], (300, 250), atol=1)
+
+
 def test_where_nobody_is_no_crop_is_aligned(tmp_path: Path) -> None:
     outputs = {
         "Identity": np.zeros((1, 195), np.float32),

@@ -80,10 +80,6 @@ class OneStagePose:
             options.max_persons
         )
 
-    def detect(self, image: Image, options: DetectorOptions, previous: FloatArray) -> Detections:
-        """As `Detector.detect`."""
-        return self.people(image, options).found
-
     def estimate(self, image: Image, boxes: FloatArray) -> JointEstimates:
         """Joints of the persons in the boxes (n, 4) px, each person in one box at most.
 

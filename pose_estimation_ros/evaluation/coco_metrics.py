@@ -15,7 +15,9 @@ import numpy as np
 
 from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.oks import AREA_OF_BOX, oks
-from pose_estimation_ros.engine.skeletons import COCO17
+from pose_estimation_ros.engine.poses import Poses
+from pose_estimation_ros.engine.skeletons import COCO17, Skeleton, common_joints
+from pose_estimation_ros.errors import ModelError
 from pose_estimation_ros.evaluation.accuracy import (
     Person,
     box_iou,
@@ -150,6 +152,39 @@ def detection_figures(
         "people": accuracy.counted,
         "images": accuracy.images,
     }
+
+
+def check_joints(skeleton: Skeleton, unknown: Sequence[int] = ()) -> None:
+    """Checks that a model has all of COCO's joints.
+
+    Args:
+        skeleton: the model's.
+        unknown: joints of COCO that it gives no place, although its skeleton has them.
+
+    Raises:
+        ModelError: it lacks some; figures over the others would flatter it.
+    """
+    known = set(common_joints(skeleton, COCO17)[1]) - set(unknown)
+    lacking = [name for index, name in enumerate(COCO17.joints) if index not in known]
+    if lacking:
+        raise ModelError(
+            f"the pose model estimates {'others' if unknown else skeleton.name}, and the data "
+            f"holds coco17 joints, of which it has no {', no '.join(lacking[:3])}: evaluate a "
+            "model that has them"
+        )
+
+
+def joints_of_coco(poses: Poses) -> AnyArray:
+    """COCO's joints (n, 17, 3) x, y in px and score of the persons.
+
+    Raises:
+        ModelError: the model that gave them lacks some of COCO's joints.
+    """
+    check_joints(poses.skeleton)
+    joints = poses.in_skeleton(COCO17).keypoints
+    nowhere = np.isnan(joints[..., :2]).any(axis=-1)
+    check_joints(poses.skeleton, np.flatnonzero(nowhere.any(axis=0)).tolist())
+    return joints
 
 
 def coco_results(

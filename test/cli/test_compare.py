@@ -124,6 +124,9 @@ def test_labels_give_accuracy(folder: Path, tmp_path: Path) -> None:
     v3, v4 = (pipelines[name]["accuracy"]["pose"] for name in ("v3", "v4"))
     assert v4["mean_oks"] > 0.99 and v4["found"] == v4["people"]
     assert v3["found"] <= v4["found"] / 2
+    # Joints that are not published have no place that could be right.
+    run = _compare(folder, *arguments, "--pipelines", "v4", "--skeleton", "mpii16", code=1)
+    assert "mpii16, and the data holds coco17 joints, of which it has no nose" in run.stderr
 
 
 def test_bad_input_is_named_in_one_line(folder: Path, frames: list, tmp_path: Path) -> None:

@@ -201,6 +201,16 @@ def test_models_are_run(pipeline: str, data: Path, tmp_path: Path) -> None:
     assert isinstance(json.loads((tmp_path / "r.json").read_text()), list)
 
 
+def test_a_model_is_measured_in_its_own_joints(shared: Path) -> None:
+    folder = shared / "data" / "coco_dev"
+    words = (folder / "person_keypoints_dev.json", "--images", folder / "images", "--limit", 4)
+    own, other = (
+        json.loads(_evaluate(*words, "--skeleton", name, "--json").stdout)
+        for name in ("auto", "mpii16")
+    )
+    assert own == other and own["pose"]["mean_oks"] > 0
+
+
 def test_annotated_boxes_and_pictures(data: Path, tmp_path: Path) -> None:
     picture = tmp_path / "cases.png"
     run = _evaluate(data, "--boxes", "ground-truth", "--pictures", picture, "--json")

@@ -31,6 +31,7 @@ from pose_estimation_ros.evaluation.coco_metrics import (
     cases_of,
     coco_figures,
     coco_results,
+    joints_of_coco,
     pose_figures,
 )
 from pose_estimation_ros.evaluation.pipeline_summary import figures_of
@@ -216,7 +217,7 @@ def _accuracy(
     results: list[dict[str, Any]] = []
     for image_id in image_ids:
         poses = from_json(records[frame_of[image_id]]).poses
-        predictions[image_id] = Predictions(poses.boxes, poses.scores, poses.keypoints)
+        predictions[image_id] = Predictions(poses.boxes, poses.scores, joints_of_coco(poses))
         results += coco_results(image_id, predictions[image_id])
     chosen = set(image_ids)
     cases = cases_of(predictions, [person for person in people if person.image_id in chosen])

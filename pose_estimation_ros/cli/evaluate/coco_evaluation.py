@@ -19,9 +19,9 @@ from pose_estimation_ros.cli._progress import Progress
 from pose_estimation_ros.engine.arrays import AnyArray, ByteArray
 from pose_estimation_ros.engine.execution.cancel import CancelToken
 from pose_estimation_ros.engine.pipelines import Models, build_pipeline
-from pose_estimation_ros.engine.skeletons import COCO17, Skeleton, common_joints
+from pose_estimation_ros.engine.skeletons import COCO17
 from pose_estimation_ros.engine.types import Frame, Image
-from pose_estimation_ros.errors import InputError, ModelError
+from pose_estimation_ros.errors import InputError
 from pose_estimation_ros.evaluation.accuracy import Person
 from pose_estimation_ros.evaluation.coco_annotations import PERSON_CATEGORY
 from pose_estimation_ros.evaluation.coco_metrics import (
@@ -29,6 +29,7 @@ from pose_estimation_ros.evaluation.coco_metrics import (
     Predictions,
     case_of,
     cases_of,
+    check_joints,
     coco_figures,
     coco_results,
     detection_figures,
@@ -86,9 +87,11 @@ class CocoRun:
         options = engine_options(self._args)
         self._threshold = options.detector.confidence_threshold
         models = build_models(engine_config(self._args), fall_back=False)
+        # The model is measured in its own joints, whichever it is asked to publish.
+        models.skeleton = None
         try:
             models.load()
-            self._check_joints(models.pose.load().skeleton)
+            check_joints(models.pose.load().skeleton)
             progress = Progress("images", len(self._image_ids))
             for done, image_id in enumerate(self._image_ids, 1):
                 frame = Frame(Image(self.image(image_id)))
@@ -102,17 +105,6 @@ class CocoRun:
             self._about["pose_model"] = models.pose.status.active
         finally:
             models.close()
-
-    @staticmethod
-    def _check_joints(skeleton: Skeleton) -> None:
-        """Raises ModelError where a model lacks joints that the data has."""
-        known = common_joints(skeleton, COCO17)[1]
-        lacking = [name for index, name in enumerate(COCO17.joints) if index not in known]
-        if lacking:
-            raise ModelError(
-                f"the pose model estimates {skeleton.name}, and the data holds coco17 joints, of "
-                f"which it has no {', no '.join(lacking[:3])}: evaluate a model that has them"
-            )
 
     def _estimate_in_true_boxes(self, models: Models, frame: Frame, image_id: int) -> None:
         persons = [p for p in self._people if p.image_id == image_id and not p.crowd]

@@ -9,7 +9,7 @@ from typing import Any
 from pose_estimation_ros.engine.pipelines import Models, Pipeline, build_pipeline
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.model_zoo import build_models
-from pose_estimation_ros.model_zoo.manifest import require_model, resolve_model
+from pose_estimation_ros.model_zoo.manifest import packaged_manifest, require_model, resolve_model
 from pose_estimation_ros.settings import (
     EngineConfig,
     PipelineOptions,
@@ -121,10 +121,15 @@ def build_engine(args: argparse.Namespace, fall_back: bool = True) -> tuple[Mode
 
 
 def model_files(settings: Settings) -> list[Path]:
-    """The model files that are named, which no output may replace."""
-    engine = settings.engine
-    names = [engine.model_path, engine.yolo_model, *engine.fallback_models]
-    return [resolve_model(name) for name in names if name]
+    """The files of the models that may answer, which no output may replace.
+
+    These are those that are named, those of the set, and the embedded ones.
+    """
+    engine, manifest = settings.engine, packaged_manifest()
+    names = [engine.model_path, engine.yolo_model, engine.rootnet_model, *engine.fallback_models]
+    embedded = [entry for entry in manifest.entries.values() if entry.embedded]
+    files = [resolve_model(name) for name in names if name]
+    return files + [entry.path for entry in (*manifest.sets[engine.models], *embedded)]
 
 
 def check_count(name: str, value: int | float | None) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus
 from pose_estimation_ros.engine.pipelines import Models
+from pose_estimation_ros.model_zoo.manifest import fetch_command
+from pose_estimation_ros.model_zoo.model_sets import missing_of_set, missing_text
 from pose_estimation_ros.settings import EngineConfig
 
 OTHER_MODEL = 3  # exit code where another model than the one asked for answered
@@ -21,7 +23,8 @@ def add_strict_argument(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=None,
         help=f"exit code {OTHER_MODEL} where a fallback answered a frame instead of a model that "
-        "is named. Default: where models are named without --fallback-models",
+        "is named or, with --strict, of the set. Default: where models are named without "
+        "--fallback-models",
     )
 
 
@@ -101,6 +104,16 @@ def load_complaint(models: Models) -> str:
         for chain, status in models.statuses().items()
         if not status.as_asked
     )
+
+
+def set_complaint(args: argparse.Namespace, config: EngineConfig, models: Models) -> str:
+    """Which models of the set are missing, where --strict is given; the models are loaded."""
+    missing = missing_of_set(config) if args.strict else []
+    if missing and models.one_stage:  # which needs no detector
+        missing = [entry for entry in missing if entry.task != "detector"]
+    if not missing:
+        return ""
+    return f"{missing_text(config, missing)}: run: {fetch_command(config.models)}"
 
 
 def _reason(status: ChainStatus) -> str:

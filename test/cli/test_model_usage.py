@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from pose_estimation_ros.engine.execution.worker_pool import WorkerPool
 from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.errors import ConfigError, ModelError
 from pose_estimation_ros.model_zoo import build_models
+from pose_estimation_ros.model_zoo.manifest import packaged_manifest
 from pose_estimation_ros.settings import EngineConfig
 
 _video, _bag, _evaluate = (partial(call, name) for name in ("video", "bag", "evaluate"))
@@ -88,6 +91,51 @@ def test_bags_likewise(frames: list, refused: Path, spoilt: Path, tmp_path: Path
     assert (
         "pose model: " in _bag(bag, tmp_path / "c", "--model-path", spoilt, "--no-strict").stdout
     )
+
+
+@pytest.fixture
+def set_without_pose_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of models with the detector of the set "balanced", but not its pose model."""
+    home = tmp_path / "home"
+    home.mkdir()
+    detector = packaged_manifest().entries["person_detector"].path
+    shutil.copy(detector, home / "yolox_tiny.onnx")
+    monkeypatch.setenv("POSE_ESTIMATION_MODELS", str(home))
+    packaged_manifest.cache_clear()
+    yield home
+    packaged_manifest.cache_clear()
+
+
+def test_a_set_counts_as_asked_for_where_strict_says_so(
+    folder: Path, frames: list, set_without_pose_model: Path, tmp_path: Path
+) -> None:
+    bag = write_bag(tmp_path / "in", {"/image": IMAGE}, frames[:2])
+    calls = [
+        partial(_video, folder, "--frames", 1, "--models", "balanced"),
+        partial(_bag, bag, tmp_path / "out", "--force", "--models", "balanced"),
+    ]
+    for run in calls:
+        said = run().stdout
+        assert "detector: yolox_tiny; pose model: convnextpose_xs_coco17" in said
+        complaint = run("--strict", code=3).stderr
+        assert "rtmpose_s of the set 'balanced' is not on this machine" in complaint
+        assert "yolox_tiny of" not in complaint and "models fetch balanced" in complaint
+    fixed_pose_model(set_without_pose_model / "rtmpose_s.onnx", joints=5)
+    for run in calls:
+        assert "pose model: convnextpose_xs_coco17" in run().stdout
+        assert "rtmpose_s" in run("--strict", code=3).stderr
+
+
+def test_no_output_replaces_a_model_that_may_answer(
+    folder: Path, set_without_pose_model: Path
+) -> None:
+    detector = set_without_pose_model / "yolox_tiny.onnx"
+    embedded = packaged_manifest().entries["convnextpose_xs_coco17"].path
+    before = detector.read_bytes()
+    for output, more in ((detector, ("--models", "balanced")), (embedded, ())):
+        run = _video(folder, "--json", output, *more, code=1)
+        assert f"'{output}' is the input" in run.stderr
+    assert detector.read_bytes() == before
 
 
 def test_who_measures_a_model_measures_no_other(

@@ -14,6 +14,7 @@ from pose_estimation_ros.cli._model_usage import (
     add_strict_argument,
     is_strict,
     load_complaint,
+    set_complaint,
     worst,
     wrong_model,
 )
@@ -101,7 +102,8 @@ def _one(
     with BagReader(bag) as reader:
         job = BagJob(reader, args, config, models, usage)
         models.load()
-        if strict and (complaint := load_complaint(models)):
+        complaint = set_complaint(args, config, models) or load_complaint(models)
+        if strict and complaint:
             return wrong_model("bag", f"bag '{bag}': {complaint}")
         with Interruption() as interruption, contextlib.ExitStack() as stack:
             writer = stack.enter_context(BagWriter(out, args.storage, args.force))

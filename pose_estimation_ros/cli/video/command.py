@@ -12,6 +12,7 @@ from pose_estimation_ros.cli._model_usage import (
     add_strict_argument,
     is_strict,
     load_complaint,
+    set_complaint,
     wrong_model,
 )
 from pose_estimation_ros.cli._options import (
@@ -77,12 +78,14 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--resume: a camera cannot be resumed")
     _check_outputs(args, source)
     earlier = read_records(args.json) if args.resume else EarlierRun([], 0)
-    strict = is_strict(args, read_settings(args).engine)
+    config = read_settings(args).engine
+    strict = is_strict(args, config)
     models, pipeline = build_engine(args)
     usage = ModelUsage(models)
     with contextlib.ExitStack() as stack:
         stack.callback(models.close)
-        if strict and (complaint := load_complaint(models)):
+        complaint = set_complaint(args, config, models) or load_complaint(models)
+        if strict and complaint:
             return wrong_model("video", complaint)
         job = VideoJob(args, source, pipeline, earlier, usage)
         complete = job.run()

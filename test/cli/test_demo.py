@@ -18,10 +18,16 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from diagnostic_msgs.msg import DiagnosticArray
+from fixed_models import fixed_pose_model
+
+from pose_estimation_ros.cli.demo.node_models import NodeModels
 from pose_estimation_ros.cli.demo.report import DemoReport
+from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus
 from pose_estimation_ros.io.demo_scene import SceneSource
 from pose_estimation_ros.io.video_reader import VideoSource
 from pose_estimation_ros.io.video_writer import VideoWriter
+from pose_estimation_ros.ros.health.status_report import StatusReport
 
 
 def _demo(out: Path, *arguments: object, code: int = 0) -> subprocess.CompletedProcess:
@@ -54,6 +60,43 @@ def test_every_frame_of_the_scene_is_answered(tmp_path: Path) -> None:
     *_, seen, following = [line for line in run.stderr.splitlines() if "note: " not in line]
     assert f"{tmp_path}/annotated.png" in seen
     assert following.startswith("next: ") and "make demo VIDEO=" in following
+
+
+def test_a_model_that_is_refused_is_said(tmp_path: Path) -> None:
+    refused = fixed_pose_model(tmp_path / "five_joints.onnx", joints=5)
+    run = _demo(
+        tmp_path / "out", "--seconds", 1, "--json", "--model-path", refused, "--no-int8", code=3
+    )
+    assert json.loads(run.stdout)["models"] == {
+        "detector": ["person_detector"],
+        "pose model": ["convnextpose_xs_coco17"],
+    }
+    assert "\ndetector: person_detector; pose model: convnextpose_xs_coco17\n" in run.stderr
+    *_, last = run.stderr.splitlines()
+    assert "the pose model that is asked for" in last and "five_joints.onnx" in last
+
+
+def test_what_the_node_says_of_its_models() -> None:
+    def said(node: str, *reports: ChainStatus) -> DiagnosticArray:
+        message = DiagnosticArray()
+        for status in reports:
+            report = StatusReport(f"/demo/{node}", "process", "here")
+            report.add_chain("pose model", status)
+            message.status.append(report.status("running"))
+        return message
+
+    models = NodeModels("/demo")
+    assert "did not say" in models.summary() and "did not say" in models.complaint
+    models.take(said("node", ChainStatus("a", 0, 1)))
+    elsewhere = said("node", ChainStatus("x", 1, 1, as_asked=False))
+    elsewhere.status[0].name = "demo_2/node: process"
+    models.take(elsewhere)
+    assert models.summary() == "pose model: a" and not models.complaint
+    models.take(said("node", ChainStatus("b", 1, 1, ["a: NaN"], as_asked=False)))
+    models.take(said("node", ChainStatus("b", 1, 1, as_asked=False)))
+    assert models.summary() == "pose model: a, then b" and models.complaint.endswith(
+        "frame: a: NaN"
+    )
 
 
 def test_a_video_without_people_says_so(tmp_path: Path) -> None:

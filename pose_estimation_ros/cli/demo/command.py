@@ -4,7 +4,8 @@ Three processes on real DDS: the node, a player that publishes the frames in rea
 one, which records. The player starts when the first image has been answered, and where the machine
 is too slow or too busy for the source's rate, it waits for each answer, and the report says so.
 The exit code is 0 only if poses came: for the bundled scene, for nine of ten persons in the frames
-answered; for a video, whose people nobody counted, for at least one frame.
+answered; for a video, whose people nobody counted, for at least one frame. It is 3 where another
+model answered than the one that is named.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pose_estimation_ros.cli._model_usage import add_strict_argument, is_strict, wrong_model
 from pose_estimation_ros.cli._options import (
     add_engine_arguments,
     check_count,
@@ -30,6 +32,7 @@ from pose_estimation_ros.cli._options import (
     read_settings,
 )
 from pose_estimation_ros.cli._progress import Progress
+from pose_estimation_ros.cli.demo.node_models import NodeModels
 from pose_estimation_ros.errors import ConfigError, InputError, PoseEstimationError
 from pose_estimation_ros.io.live_camera import is_live
 from pose_estimation_ros.io.output_check import check_outputs
@@ -42,6 +45,7 @@ from pose_estimation_ros.ros.dds import profile as dds_profile
 NAMESPACE = f"/pose_demo_{os.getpid()}"
 BAG_TOPIC = "/pose_demo/poses"
 _START_S, _DRAIN_S, _STOP_S = 60.0, 2.0, 10.0
+_DIAGNOSTICS_S = 10.0  # after the last answer, where the node has not said which models it used
 _NEXT = (
     "next: your own video (make demo VIDEO=clip.mp4) or webcam (VIDEO=0); on a robot: ros2 launch "
     "pose_estimation_ros v4.launch.py image:=TOPIC, then ros2 topic echo /poses"
@@ -71,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for the results",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_strict_argument(parser)
     add_engine_arguments(parser)
 
 
@@ -114,8 +119,10 @@ def run(args: argparse.Namespace) -> int:
         played = source or VideoSource(str(recording.live_recording(Path(scratch))))
         report = DemoReport(played, stamps, recording.messages, recording.peak_memory_mb, live)
         report.write(args.out, BAG_TOPIC)
-    print(json.dumps(report.figures(), indent=2) if args.json else report.table())
-    print(f"\nsee {args.out}/annotated.png, annotated.mp4 and the bag poses.mcap", file=sys.stderr)
+    figures = {**report.figures(), "models": recording.models.active}
+    print(json.dumps(figures, indent=2) if args.json else report.table())
+    print(f"\n{recording.models.summary()}", file=sys.stderr)
+    print(f"see {args.out}/annotated.png, annotated.mp4 and the bag poses.mcap", file=sys.stderr)
     if report.slowed():
         print(f"note: {report.slowed()}", file=sys.stderr)
     problem = report.problem()
@@ -124,6 +131,8 @@ def run(args: argparse.Namespace) -> int:
     if problem:
         print(f"pose_estimation demo: error: {problem}", file=sys.stderr)
         return 1
+    if is_strict(args, config) and recording.models.complaint:
+        return wrong_model("demo", recording.models.complaint)
     print(_NEXT, file=sys.stderr)
     return 0
 
@@ -150,6 +159,7 @@ class _Recording:
 
     def __init__(self, video: str, seconds: float | None, frames: int | None) -> None:
         self.messages: list[Any] = []
+        self.models = NodeModels(NAMESPACE)
         self.peak_memory_mb = 0.0
         self.node_exit = -1
         self._video, self._seconds, self._frames = video, seconds, frames
@@ -162,6 +172,7 @@ class _Recording:
     def run(self, parameters: dict[str, Any], scratch: Path, log: Path) -> list[int]:
         """Plays the source; returns the stamps of its frames in ns."""
         import rclpy
+        from diagnostic_msgs.msg import DiagnosticArray
         from rclpy.qos import QoSProfile
 
         from pose_estimation_ros.msg import PoseArray
@@ -182,6 +193,7 @@ class _Recording:
             recorder.create_subscription(
                 PoseArray, "poses", self.messages.append, QoSProfile(depth=1000)
             )
+            recorder.create_subscription(DiagnosticArray, "/diagnostics", self._take_models, 10)
             with log.open("wb") as output:
                 node = subprocess.Popen(
                     node_command(parameters, NAMESPACE), stdout=output, stderr=subprocess.STDOUT
@@ -207,6 +219,10 @@ class _Recording:
         if not stamps:
             raise InputError("the player played nothing: its error is above")
         return stamps
+
+    def _take_models(self, message: Any) -> None:
+        if self.messages:  # before the first answer nothing is settled
+            self.models.take(message)
 
     def _await_node(
         self,
@@ -253,7 +269,8 @@ class _Recording:
                 progress.show(count if self._frames is None else min(count, self._frames))
                 memory = watched.memory_info().rss / MEGABYTE
                 self.peak_memory_mb = max(self.peak_memory_mb, memory)
-            if player.poll() is not None and now - last_message > _DRAIN_S:
+            drain_s = _DRAIN_S if self.models.active or not count else _DIAGNOSTICS_S
+            if player.poll() is not None and now - last_message > drain_s:
                 break
         progress.close()
 

@@ -53,6 +53,7 @@ class StatusReport:
     def add_chain(self, what: str, status: ChainStatus) -> None:
         """The active model; a warning where a better candidate failed."""
         self.add(f"{what} active", status.active)
+        self.add(f"{what} as asked", "yes" if status.as_asked else "no")
         self.add(f"{what} candidate", f"{status.index + 1} of {status.last + 1}")
         self.add(f"{what} failures", status.failures)
         for reason in status.reasons:

@@ -66,7 +66,7 @@ def read_settings(args: argparse.Namespace) -> Settings:
     """Validates the flags and returns them as settings.
 
     Raises:
-        ConfigError: a value is out of range or not an allowed choice.
+        ConfigError: a value is out of range or not an allowed choice, or has nothing to act on.
         ModelError: a named model does not exist.
     """
     for setting in _OFFERED:
@@ -79,6 +79,10 @@ def read_settings(args: argparse.Namespace) -> Settings:
     for flag, name in (("--model-path", engine.model_path), ("--yolo-model", engine.yolo_model)):
         if name:
             require_model(flag, name)
+    if engine.model_skeleton != "auto" and not engine.model_path and engine.models == "embedded":
+        raise ConfigError(
+            "--model-skeleton says what the model of --model-path estimates: add --model-path"
+        )
     return settings
 
 

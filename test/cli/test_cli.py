@@ -76,6 +76,7 @@ def test_bad_input_is_named_in_one_line(tmp_path: Path, clip: Path) -> None:
         (("video", text), ["text.mp4", "cannot be read"]),
         (("video", tmp_path), [str(tmp_path), "no image"]),
         (("video", clip, "--pipeline", "v9"), ["v9", "v3, v4, hybrid"]),
+        (("video", clip, "--model-skeleton", "coco17"), ["--model-skeleton", "add --model-path"]),
         (("video", clip, "--runtime", "abacus"), ["abacus", "onnxruntime"]),
         (("video", clip, "--model-path", "/no/pose.onnx"), ["--model-path", "/no/pose.onnx"]),
         (("video", clip, "--yolo-model", "/no/yolo.onnx"), ["--yolo-model", "/no/yolo.onnx"]),

@@ -13,7 +13,7 @@ from pose_estimation_ros.engine.runtimes.automatic_choice import choose
 from pose_estimation_ros.engine.runtimes.measurement import Measurement, measure_apart
 from pose_estimation_ros.engine.runtimes.registry import installed_for
 from pose_estimation_ros.errors import ModelError
-from pose_estimation_ros.model_zoo.manifest import embedded_int8, packaged_manifest
+from pose_estimation_ros.model_zoo.manifest import embedded_int8, fetch_command, packaged_manifest
 
 _GIVE_UP_S = 60.0  # nobody waits for a robot here
 
@@ -30,7 +30,9 @@ def measure_runtimes(paths: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
     tables = {}
     for path in paths or _embedded():
         if not path.is_file():
-            raise ModelError(f"{path} is not on this machine: pose_estimation models fetch")
+            entry = packaged_manifest().find(path.name)
+            how = f"run: {fetch_command(entry.name)}" if entry else "check the path"
+            raise ModelError(f"{path} is not on this machine: {how}")
         installed = installed_for(path)
         if not installed:
             raise ModelError(f"no installed runtime reads {path}: see pose_estimation doctor")

@@ -91,8 +91,14 @@ def _list(args: argparse.Namespace) -> int:
 def _bench(args: argparse.Namespace) -> int:
     from pose_estimation_ros.cli._model_table import bench
 
-    known = packaged_manifest().entries.values()
-    here = [entry for entry in known if entry.path.is_file()]
+    manifest = packaged_manifest()
+    for name in args.names:
+        if manifest.find(name) is None and Path(name).expanduser().is_file():
+            raise ModelError(
+                f"'{name}' is a file, and bench takes names that `pose_estimation models list` "
+                f"gives: for a file run: pose_estimation models runtimes {name}"
+            )
+    here = [entry for entry in manifest.entries.values() if entry.path.is_file()]
     return bench([_entry(name) for name in args.names] or here)
 
 

@@ -104,3 +104,15 @@ def test_the_bench_is_remembered_by_the_list(
     assert ms in row.split()
     assert main(["models", "bench", "yolox_s"]) == 1
     assert "yolox_s: it is not on this machine: run: " in capsys.readouterr().out
+
+
+def test_what_cannot_be_measured_is_said_with_what_to_do(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = fixed_pose_model(tmp_path / "mine.onnx")
+    for words, said in (
+        (["runtimes", "rtmpose_s"], "run: pose_estimation models fetch rtmpose_s"),
+        (["bench", str(mine)], f"run: pose_estimation models runtimes {mine}"),
+    ):
+        assert main(["models", *words]) == 1
+        assert capsys.readouterr().err.strip().endswith(said)

@@ -6,11 +6,14 @@ import argparse
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus
 from pose_estimation_ros.engine.pipelines import Models
-from pose_estimation_ros.model_zoo.manifest import fetch_command
+from pose_estimation_ros.io.pose_records import AnsweringModel
+from pose_estimation_ros.model_zoo.manifest import fetch_command, resolve_model
 from pose_estimation_ros.model_zoo.model_sets import missing_of_set, missing_text
+from pose_estimation_ros.model_zoo.provenance import sha256_of
 from pose_estimation_ros.settings import EngineConfig
 
 OTHER_MODEL = 3  # exit code where another model than the one asked for answered
@@ -87,6 +90,17 @@ class ModelUsage:
                 spans = [f"{run.model} (frames {run.first} to {run.last})" for run in runs]
                 parts.append(f"{chain}: {', '.join(spans)}")
         return "; ".join(parts)
+
+    def active(self) -> dict[str, AnsweringModel]:
+        """The detector and the pose model that answer now, by the chain's name."""
+        statuses = self._models.statuses()
+        active = {}
+        for chain in ("detector", "pose model"):
+            name = statuses[chain].active
+            file = resolve_model(name)
+            checksum = sha256_of(file) if file.is_file() else ""
+            active[chain] = AnsweringModel(name=Path(name).name, sha256=checksum)
+        return active
 
     @property
     def complaint(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -31,8 +32,22 @@ class PersonRecord(TypedDict):
     keypoints: list[list[float | None]]
 
 
-class MadeBy(TypedDict):
-    """What made the records: the source's name and size in bytes, and the settings given."""
+class AnsweringModel(TypedDict):
+    """A model by its name; `sha256` is its file's, empty where it is no file."""
+
+    name: str
+    sha256: str
+
+
+class _MadeBySometimes(TypedDict, total=False):
+    models: dict[str, AnsweringModel]
+
+
+class MadeBy(_MadeBySometimes):
+    """What made the records: the source's name and size in bytes, and the settings given.
+
+    `models` are those that answered the first frame; older files do not say.
+    """
 
     source: str
     bytes: int
@@ -163,7 +178,7 @@ def check_same_run(path: Path, records: list[FrameRecord], now: MadeBy) -> str:
         A note where the file does not say what made it; empty otherwise.
 
     Raises:
-        InputError: they were made of another source, or with other settings.
+        InputError: they were made of another source, with other settings, or by other models.
     """
     if not records:
         return ""
@@ -181,12 +196,24 @@ def check_same_run(path: Path, records: list[FrameRecord], now: MadeBy) -> str:
         before, after = (run["settings"].get(name, "the default") for run in (then, now))
         if before != after:
             differences.append(f"{name} was {before}, and is {after} now")
+    differences += _other_models(then.get("models", {}), now.get("models", {}))
     if differences:
         raise InputError(
             f"--resume: '{path}' was made otherwise: {'; '.join(differences)}; give the same, or "
             "name another file with --json"
         )
     return ""
+
+
+def _other_models(
+    then: dict[str, AnsweringModel], now: dict[str, AnsweringModel]
+) -> Iterator[str]:
+    for kind in sorted({*then} & {*now}):
+        before, after = then[kind], now[kind]
+        if before["name"] != after["name"]:
+            yield f"the {kind} was {before['name']}, and is {after['name']} now"
+        elif before["sha256"] != after["sha256"]:
+            yield f"the {kind} was another file called {after['name']}"
 
 
 def coco_rows(image_id: int, record: FrameRecord) -> list[dict[str, Any]]:

@@ -126,6 +126,24 @@ def test_a_set_counts_as_asked_for_where_strict_says_so(
         assert "rtmpose_s" in run("--strict", code=3).stderr
 
 
+def test_records_of_other_models_are_not_continued(
+    folder: Path, set_without_pose_model: Path, tmp_path: Path
+) -> None:
+    poses, other = tmp_path / "p.jsonl", set_without_pose_model / "rtmpose_s.onnx"
+    run = partial(_video, folder, "--json", poses, "--models", "balanced", "--no-int8")
+    run("--frames", 1)
+    fixed_pose_model(other)
+    before = poses.read_bytes()
+    complaint = run("--resume", code=1).stderr
+    assert "the pose model was convnextpose_xs_coco17, and is rtmpose_s now" in complaint
+    assert "detector was" not in complaint and poses.read_bytes() == before
+    run("--frames", 1)
+    run("--frames", 2, "--resume")
+    fixed_pose_model(other, nan_above=250.0)
+    assert "was another file called rtmpose_s" in run("--resume", code=1).stderr
+    assert len(poses.read_text().splitlines()) == 2
+
+
 def test_no_output_replaces_a_model_that_may_answer(
     folder: Path, set_without_pose_model: Path
 ) -> None:

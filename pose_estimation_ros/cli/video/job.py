@@ -63,11 +63,12 @@ class VideoJob:
         """Starts after the records of an earlier run, which are not estimated again.
 
         Raises:
-            InputError: these were made of another source, or with other settings.
+            InputError: these were made of another source, with other settings, or by other models.
         """
         records, self._keep = earlier.records, earlier.end
         self._made_by = made_by(args, source)
-        if note := check_same_run(args.json, records, self._made_by):
+        now: MadeBy = {**self._made_by, "models": usage.active()} if records else self._made_by
+        if note := check_same_run(args.json, records, now):
             print(f"note: {note}", file=sys.stderr)
         self._args, self._source, self._pipeline = args, source, pipeline
         self._records, self._usage = records, usage
@@ -102,8 +103,8 @@ class VideoJob:
                 pixels = image.pixels
                 result = self._answer(index, image)
                 record = as_json(index, result, image.time_s, image.name)
-                if index == 0:
-                    record["made_by"] = self._made_by
+                if index == 0 and not self._records:
+                    record["made_by"] = {**self._made_by, "models": self._usage.active()}
                 if write and index >= len(self._records):
                     write(record)
                 if args.coco:

@@ -28,6 +28,18 @@ def missing_text(config: EngineConfig, missing: Sequence[ModelEntry]) -> str:
     return f"models: {names} of the set '{config.models}' {verb} not on this machine"
 
 
+def detector_may_be_needless(config: EngineConfig) -> bool:
+    """Whether a pose model is named: it may find people itself, which shows when it is loaded."""
+    return bool(config.model_path)
+
+
+def warn_of_missing(config: EngineConfig) -> None:
+    """Logs which models of the set the embedded replace; nothing where all are here."""
+    if missing := missing_of_set(config):
+        what, command = missing_text(config, missing), fetch_command(config.models)
+        _log.warning("%s, the embedded take their place: run: %s", what, command)
+
+
 def _wanted(config: EngineConfig) -> dict[str, ModelEntry]:
     """The models of the set by the parameter that names them, where nothing else is named."""
     if config.models == _EMBEDDED:
@@ -43,20 +55,20 @@ def with_models_of_set(config: EngineConfig, fall_back: bool = True) -> EngineCo
     """The configuration with the models of its set, where it names none itself.
 
     A model of the set that is not on this machine leaves its place to the embedded one; one log
-    line says so, with the command that fetches the set.
+    line says so, with the command that fetches the set. A detector beside a pose model that is
+    named is neither demanded nor warned about here, but where it is loaded.
 
     Raises:
         ModelError: one is missing, and none may take its place (`fall_back`).
     """
     missing = missing_of_set(config)
-    if missing:
-        what = missing_text(config, missing)
-        command = f"run: {fetch_command(config.models)}"
+    if missing and not detector_may_be_needless(config):
         if not fall_back:
-            raise ModelError(f"{what}: {command}")
-        _log.warning("%s, the embedded take their place: %s", what, command)
+            command = fetch_command(config.models)
+            raise ModelError(f"{missing_text(config, missing)}: run: {command}")
+        warn_of_missing(config)
     chosen = replace(config)
     for name, entry in _wanted(config).items():
-        if entry not in missing:
+        if entry not in missing or not fall_back:
             setattr(chosen, name, entry.name)
     return chosen

@@ -30,7 +30,11 @@ from pose_estimation_ros.engine.skeletons import skeleton_named
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
 from pose_estimation_ros.model_zoo.manifest import embedded_int8, packaged_manifest, resolve_model
-from pose_estimation_ros.model_zoo.model_sets import with_models_of_set
+from pose_estimation_ros.model_zoo.model_sets import (
+    detector_may_be_needless,
+    warn_of_missing,
+    with_models_of_set,
+)
 from pose_estimation_ros.settings import EngineConfig
 
 _log = logging.getLogger(__name__)
@@ -41,16 +45,22 @@ T = TypeVar("T")
 class ModelLoaders:
     """How each kind of model is loaded from its file for a configuration.
 
+    `given` is the configuration before the models of its set were filled in.
+
     The methods raise what `load_runtime`, the detector and the pose model raise.
     """
 
-    def __init__(self, config: EngineConfig) -> None:
-        self._config = config
+    def __init__(self, config: EngineConfig, given: EngineConfig | None = None) -> None:
+        self._config, self._given = config, given or config
+        self._warned = not detector_may_be_needless(self._given)
         self._workers, self._threads = worker_layout(config)
 
     def detector(self, path: Path, *, urgent: bool) -> Detector:
         """A detector, which uses all cores."""
         config = self._config
+        if not self._warned:
+            self._warned = True
+            warn_of_missing(self._given)
         runtime = self._runtime(path, Cores(self._workers * self._threads), urgent)
         decoder, classes = "", tuple[int, ...]()
         if self._is_asked(path, "detector", config.yolo_model):
@@ -80,7 +90,7 @@ class ModelLoaders:
         )
         model = make(self._runtime(path, cores, urgent))
         if isinstance(model, OneStagePose):
-            if self._config.yolo_model:
+            if self._given.yolo_model:
                 _log.warning("%s finds people itself: yolo_model is not used", path.name)
             everything = Cores(self._workers * self._threads)  # there is one call at a time
             if everything.threads != cores.threads:
@@ -121,10 +131,10 @@ def build_models(
         ModelError: a model of the set is missing, and none may take its place.
     """
     config.check()
-    config = with_models_of_set(config, fall_back)
+    given, config = config, with_models_of_set(config, fall_back)
     if not fall_back:
         _check_runtime(config)
-    loaders = ModelLoaders(config)
+    loaders = ModelLoaders(config, given)
     workers, _ = worker_layout(config)
     pool = WorkerPool(workers)
     timeout_s = config.call_timeout_s

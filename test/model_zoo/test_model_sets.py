@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from constant_models import constant_model
 from fixed_models import fixed_pose_model
+from pose_families import FAMILIES, on_canvas, people
 
 from pose_estimation_ros.cli.main import main
 from pose_estimation_ros.errors import ModelError
@@ -80,6 +82,32 @@ def test_half_a_set_is_used_as_far_as_it_goes(
 def test_what_is_measured_is_the_set_or_nothing(home: Path) -> None:
     with pytest.raises(ModelError, match="run: pose_estimation models fetch accurate"):
         build_models(EngineConfig(models="accurate"), fall_back=False)
+
+
+def test_the_detector_of_a_set_counts_only_where_one_is_needed(
+    home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    family = FAMILIES["rtmo"]
+    outputs = family.write(on_canvas(people(17), family.anchor))
+    whole = constant_model(tmp_path / "whole.onnx", family.input_shape, outputs)
+    crops = fixed_pose_model(tmp_path / "crops.onnx")
+    one_stage, top_down = (
+        EngineConfig(models="accurate", model_path=str(file), int8=False)
+        for file in (whole, crops)
+    )
+    with caplog.at_level(logging.WARNING):
+        for fall_back in (True, False):
+            assert active(one_stage, fall_back=fall_back)[0] == f"{whole} (one stage)"
+        home.mkdir()
+        shutil.copy(EMBEDDED / "person_detector.onnx", home / "yolox_s.onnx")
+        assert active(one_stage)[0] == f"{whole} (one stage)"
+        assert not caplog.records
+        (home / "yolox_s.onnx").unlink()
+        assert active(top_down)[0] == "person_detector"
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("models: yolox_s of the set 'accurate' is not on this machine")
+    with pytest.raises(ModelError, match="run: pose_estimation models fetch yolox_s"):
+        active(top_down, fall_back=False)
 
 
 def test_a_set_is_fetched_with_one_word(fetched: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,10 +120,10 @@ def load_complaint(models: Models) -> str:
     )
 
 
-def set_complaint(args: argparse.Namespace, config: EngineConfig, models: Models) -> str:
-    """Which models of the set are missing, where --strict is given; the models are loaded."""
+def set_complaint(args: argparse.Namespace, config: EngineConfig, one_stage: bool) -> str:
+    """Which models of the set are missing, where --strict is given; empty where none is."""
     missing = missing_of_set(config) if args.strict else []
-    if missing and models.one_stage:  # which needs no detector
+    if one_stage:  # which needs no detector
         missing = [entry for entry in missing if entry.task != "detector"]
     if not missing:
         return ""

@@ -76,6 +76,12 @@ def test_a_model_that_is_refused_is_said(tmp_path: Path) -> None:
     assert "the pose model that is asked for" in last and "five_joints.onnx" in last
 
 
+def test_a_set_that_is_not_here_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSE_ESTIMATION_MODELS", str(tmp_path / "none"))
+    run = _demo(tmp_path, "--seconds", 1, "--models", "balanced", "--strict", code=3)
+    assert "yolox_tiny and rtmpose_s of the set 'balanced' are not on" in run.stderr
+
+
 def test_what_the_node_says_of_its_models() -> None:
     def said(node: str, *reports: ChainStatus) -> DiagnosticArray:
         message = DiagnosticArray()

@@ -102,7 +102,7 @@ def _one(
     with BagReader(bag) as reader:
         job = BagJob(reader, args, config, models, usage)
         models.load()
-        complaint = set_complaint(args, config, models) or load_complaint(models)
+        complaint = set_complaint(args, config, models.one_stage) or load_complaint(models)
         if strict and complaint:
             return wrong_model("bag", f"bag '{bag}': {complaint}")
         with Interruption() as interruption, contextlib.ExitStack() as stack:

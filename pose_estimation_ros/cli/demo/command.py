@@ -21,7 +21,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.cli._model_usage import add_strict_argument, is_strict, wrong_model
+from pose_estimation_ros.cli._model_usage import (
+    add_strict_argument,
+    is_strict,
+    set_complaint,
+    wrong_model,
+)
 from pose_estimation_ros.cli._options import (
     add_engine_arguments,
     check_count,
@@ -131,8 +136,10 @@ def run(args: argparse.Namespace) -> int:
     if problem:
         print(f"pose_estimation demo: error: {problem}", file=sys.stderr)
         return 1
-    if is_strict(args, config) and recording.models.complaint:
-        return wrong_model("demo", recording.models.complaint)
+    used = recording.models
+    complaint = set_complaint(args, config, used.one_stage) or used.complaint
+    if complaint and is_strict(args, config):
+        return wrong_model("demo", complaint)
     print(_NEXT, file=sys.stderr)
     return 0
 

@@ -47,6 +47,11 @@ class NodeModels:
         )
 
     @property
+    def one_stage(self) -> bool:
+        """Whether the pose model found the people itself."""
+        return any(name.endswith(" (one stage)") for name in self.active.get("detector", []))
+
+    @property
     def complaint(self) -> str:
         """Where other models than those asked for answered, and why; empty where none did."""
         if not self.active:

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     usage = ModelUsage(models)
     with contextlib.ExitStack() as stack:
         stack.callback(models.close)
-        complaint = set_complaint(args, config, models) or load_complaint(models)
+        complaint = set_complaint(args, config, models.one_stage) or load_complaint(models)
         if strict and complaint:
             return wrong_model("video", complaint)
         job = VideoJob(args, source, pipeline, earlier, usage)

@@ -27,7 +27,7 @@ from pose_estimation_ros.engine.runtimes import (
     runtimes_for,
 )
 from pose_estimation_ros.engine.skeletons import skeleton_named
-from pose_estimation_ros.errors import ConfigError
+from pose_estimation_ros.errors import ConfigError, ModelError
 from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
 from pose_estimation_ros.model_zoo.manifest import embedded_int8, packaged_manifest, resolve_model
 from pose_estimation_ros.model_zoo.model_sets import (
@@ -75,8 +75,13 @@ class ModelLoaders:
         onnx_threads = 1 if path == embedded_int8("pose") else 0
         cores = Cores(self._threads, callers=self._workers, onnx_threads=onnx_threads)
         asked = self._is_asked(path, "pose", self._config.model_path)
-        skeleton, published = "", ""
+        skeleton, published, classes = "", "", tuple[int, ...]()
         if asked:
+            entry = packaged_manifest().find(self._config.model_path)
+            if entry is not None and entry.task == "detector":
+                raise ModelError(f"{entry.name} is a detector: name it as --yolo-model")
+            if not self._config.yolo_model:
+                classes = self._config.person_classes()
             skeleton, published = (
                 name.replace("auto", "")
                 for name in (self._config.model_skeleton, self._config.skeleton)
@@ -87,6 +92,7 @@ class ModelLoaders:
             published=published,
             size=self._config.detector_size,
             letterbox=self._config.enable_letterbox,
+            classes=classes,
         )
         model = make(self._runtime(path, cores, urgent))
         if isinstance(model, OneStagePose):
@@ -94,7 +100,9 @@ class ModelLoaders:
                 _log.warning("%s finds people itself: yolo_model is not used", path.name)
             everything = Cores(self._workers * self._threads)  # there is one call at a time
             if everything.threads != cores.threads:
-                return make(self._runtime(path, everything, urgent))
+                model = make(self._runtime(path, everything, urgent))
+        if asked and not model.gives_depth:
+            _log.info("%s gives no depths of joints: no positions in metres with it", path.name)
         return model
 
     def root_depth(self, path: Path, *, urgent: bool) -> RootDepth:

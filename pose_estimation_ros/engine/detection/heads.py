@@ -87,6 +87,9 @@ def detector_heads(
             "use a detector of upright ones"
         )
     classes = person_classes(metadata, asked, source)
+    if asked and (not decoder or "kpt_shape" in metadata):
+        # Joints of a pose model have places where a detector has scores of classes.
+        one_stage_head(outputs, height, width, metadata, source, asked)
     heads = _possible_heads(
         outputs, height, width, input_dtype, class_names(metadata), classes, decoder
     )

@@ -15,7 +15,7 @@ from pose_estimation_ros.engine.detection.canvas_network import (
     PreparedImage,
 )
 from pose_estimation_ros.engine.detection.heads import DetectorHead, detector_heads
-from pose_estimation_ros.engine.detection.suppression import suppress
+from pose_estimation_ros.engine.detection.suppression import are_scores, suppress
 from pose_estimation_ros.engine.runtimes import Runtime
 from pose_estimation_ros.engine.types import Detections, Image
 from pose_estimation_ros.errors import ModelError
@@ -80,10 +80,17 @@ class NetworkDetector:
             ModelError: the model's outputs are not finite, or of another shape than at first.
         """
         heads = self._heads
-        if len(heads) == 1:
-            return self._detect(image, options, heads[0])
         found = [self._detect(image, options, head) for head in heads]
         best = [float(one.scores.max(initial=0.0)) for one in found]
+        read = [are_scores(one.scores) for one in found]
+        if not any(read):
+            raise ModelError(
+                f"{self.name} gave scores up to {max(best):.4g}: expected 0 to 1, so name another "
+                "--decoder or export it with such scores"
+            )
+        if len(heads) == 1:
+            return found[0]
+        best = [score if fits else -1.0 for score, fits in zip(best, read, strict=True)]
         first = int(np.argmax(best))  # of equal ones the likeliest
         second = max(score for place, score in enumerate(best) if place != first)
         if best[first] >= max(_SETTLED_SCORE, _SETTLED_RATIO * second):

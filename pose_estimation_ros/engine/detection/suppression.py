@@ -11,6 +11,14 @@ from pose_estimation_ros.settings import DetectorOptions
 # That are compared with each other, those with the highest scores. A large person has hundreds of
 # them, so the limit of the persons must not be applied to them.
 _MOST_BOXES = 30_000
+_MOST_SCORE = 1.01  # rounding and int8 carry some beyond 1
+
+
+def are_scores(scores: AnyArray) -> bool:
+    """Whether the scores of boxes that stay are from 0 to 1, unlike percent or logits."""
+    return bool(
+        scores.min(initial=0.0) >= 1 - _MOST_SCORE and scores.max(initial=0.0) <= _MOST_SCORE
+    )
 
 
 def suppress(

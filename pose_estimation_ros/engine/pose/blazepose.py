@@ -42,6 +42,7 @@ class BlazePose:
 
     skeleton = MEDIAPIPE33
     enlarge = _ENLARGE
+    gives_depth = True
 
     def __init__(self, runtime: Runtime) -> None:
         self.name, self.runtime = runtime.path.name, runtime

@@ -52,7 +52,7 @@ class PoseHead:
 
     @property
     def of_convnextpose(self) -> bool:
-        """Whether only exports of ConvNeXtPose have such outputs."""
+        """Whether only exports of ConvNeXtPose have such outputs, with the joints' depths."""
         return self.name in ("joints", "cells", "volumes")
 
 
@@ -200,7 +200,8 @@ def choose_pose_head(
             f"{source} has outputs of shapes {[list(shape) for shape in shapes]}: not a pose "
             "model of a known kind (ConvNeXtPose: joints (n, joints, 3) with or without scores, "
             "or volumes; RTMPose: SimCC rows; heatmaps (n, joints, rows, columns); MoveNet; x, y, "
-            "score (n, joints, 3))"
+            "score (n, joints, 3); one stage: YOLO-pose, YOLO-NAS-Pose, RTMO, MoveNet MultiPose): "
+            "export it with its metadata, such as ultralytics' kpt_shape"
         )
     return head
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pose_estimation_ros.engine.arrays import FloatArray
 from pose_estimation_ros.engine.detection.canvas_network import CanvasNetwork, PreparedImage
-from pose_estimation_ros.engine.detection.suppression import staying
+from pose_estimation_ros.engine.detection.suppression import are_scores, staying
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.pose.one_stage_heads import OneStageHead
 from pose_estimation_ros.engine.poses import JointEstimates
@@ -41,6 +41,8 @@ class OneStagePose:
     Its cost does not depend on how many people there are. Skeleton and layout of the outputs are
     read off the model.
     """
+
+    gives_depth = False  # of the joints, so that there are no positions in metres
 
     def __init__(
         self,
@@ -116,6 +118,11 @@ class OneStagePose:
         joints = joints_of(kept)
         if not all(np.isfinite(values).all() for values in (boxes, scores, joints)):
             raise ModelError(f"{self.name} gave boxes or joints that are not numbers")
+        if not are_scores(scores):
+            raise ModelError(
+                f"{self.name} gave scores up to {scores.max():.4g}: expected 0 to 1, so export it "
+                "with such scores"
+            )
         found = Detections(transform.to_image(boxes, image.width, image.height), scores)
         xy = transform.points_to_image(joints[..., :2])
         sure = np.clip(joints[..., 2], 0.0, 1.0).astype(np.float32)

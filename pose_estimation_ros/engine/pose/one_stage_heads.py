@@ -24,6 +24,7 @@ from pose_estimation_ros.engine.pose.one_stage_decoders import (
 )
 from pose_estimation_ros.engine.preprocessing import RAW_BGR, RAW_RGB, UNIT
 from pose_estimation_ros.engine.skeletons import SKELETONS
+from pose_estimation_ros.errors import ModelError
 
 # The grids of usual exports, and of those with a finer (P2) or coarser (P6) one.
 _STRIDE_SETS = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64))
@@ -63,15 +64,18 @@ def one_stage_head(
     `asked` are the classes that the user says are persons.
 
     Raises:
-        ModelError: the model finds something else than people; `source` names it.
+        ModelError: the model finds something else than people, or has no class that is asked
+            for; `source` names it.
     """
     head = _of_several(outputs)
     if head is not None:
+        _check_classes(asked, 1, source)
         return head
     if len(outputs) != 1:
         return None
     shape = outputs[0].shape
     if len(shape) == 2 and _joints_in(shape[1] - 6):
+        _check_classes(asked, 1, source)
         joints = _joints_in(shape[1] - 6)
         return OneStageHead("yolo_nas_pose_flat", decode_flat, joints, _SUPER_GRADIENTS, True)
     if len(shape) != 3 or shape[0] != 1:
@@ -123,6 +127,7 @@ def _of_rows(
             return OneStageHead("yolov7_pose", decode, layout.joints, feeding)
     joints = _joints_in(columns - 5)
     if joints and rows <= _MOST_MOVENET:
+        _check_classes(asked, 1, source)
         return OneStageHead("movenet_multipose", decode_movenet_multipose, joints, _MOVENET, True)
     # The class is a number, however many there are.
     layout = _layout(columns - 5, metadata, source, asked, one_number=True)
@@ -136,6 +141,13 @@ def _joints_in(numbers: int) -> int:
     """How many joints of x, y, score so many numbers are; 0 where no skeleton has as many."""
     joints, rest = divmod(numbers, 3)
     return joints if rest == 0 and joints in _JOINT_COUNTS else 0
+
+
+def _check_classes(asked: Sequence[int], classes: int, source: str) -> None:
+    """Raises ModelError where a class is asked for that the model does not have."""
+    if max(asked, default=0) >= classes:
+        has = "only class 0" if classes == 1 else f"classes 0..{classes - 1}"
+        raise ModelError(f"{source} has {has}, no class {max(asked)}: name others with --classes")
 
 
 def _layout(
@@ -153,11 +165,19 @@ def _layout(
     written = _KEYPOINT_SHAPE.fullmatch(metadata.get("kpt_shape", ""))
     if not written:
         joints = _joints_in(numbers - 1)
-        return Layout(joints, persons=tuple(asked) or (0,)) if joints and not any(asked) else None
+        # As many numbers as the file names classes: a detector's scores.
+        if not joints or numbers == len(class_names(metadata)):
+            return None
+        if not one_number:
+            _check_classes(asked, 1, source)
+        return Layout(joints, persons=tuple(asked) or (0,))
     joints, values = int(written[1]), int(written[2])
     named = len(class_names(metadata))
     classes = 1 if one_number else named or numbers - joints * values
     if classes < 1 or numbers != classes + joints * values:
         return None
+    if named or not one_number:
+        _check_classes(asked, named or classes, source)
     persons = person_classes(metadata, asked, source)
-    return Layout(joints, values, classes, persons) if max(persons) < (named or classes) else None
+    known = asked or max(persons) < (named or classes)
+    return Layout(joints, values, classes, persons) if known else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from pose_estimation_ros.engine.detection.canvas_network import DEFAULT_SIZE, CanvasNetwork
@@ -21,11 +22,12 @@ def pose_model(
     published: str = "",
     size: int = DEFAULT_SIZE,
     letterbox: bool = True,
+    classes: Sequence[int] = (),
 ) -> PoseModel:
     """The model of a file, of the kind that its outputs show.
 
-    `skeleton` and `published` as for `TopDownPose`; `size` and `letterbox`, as for detectors, are
-    for one-stage models.
+    `skeleton` and `published` as for `TopDownPose`; `size`, `letterbox` and `classes`, as for
+    detectors, are for one-stage models.
 
     Raises:
         ModelError: its outputs are of no known kind, or it is open what they are.
@@ -47,6 +49,7 @@ def pose_model(
         network.width,
         runtime.metadata,
         str(runtime.path),
+        classes,
     )
     if head is None:
         return TopDownPose(runtime, skeleton, published)

@@ -57,6 +57,7 @@ class TopDownPose:
         source = str(runtime.path)
         head = choose_pose_head(outputs, self._width, runtime.metadata, source)
         self._decode, self._norm = head.decode, head.norm
+        self.gives_depth = head.of_convnextpose
         free = ACCELERATOR_BATCH if runtime.name in _ACCELERATED else CPU_BATCH
         self.batch = self._fixed_batch or free
         self.enlarge = crop_enlarge(runtime.metadata, source)

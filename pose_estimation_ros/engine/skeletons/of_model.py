@@ -41,9 +41,16 @@ def skeleton_of_model(
     skeleton has it. ConvNeXtPose's own exports are always told by the number.
 
     Raises:
-        ModelError: another number of joints is asked for, or the file leaves open what they are;
-            `source` names the model.
+        ModelError: another number of joints is asked for, or others than the file says, or the
+            file leaves open what they are; `source` names the model.
     """
+    known = SKELETONS.get(metadata.get("skeleton", ""))
+    if known is not None and len(known.joints) != joints:
+        known = None
+    names = _joint_names(metadata)
+    if known is None and names:
+        fitting = [one for one in SKELETONS.values() if names == _normalised(one.joints)]
+        known = fitting[0] if fitting else None
     if asked:
         named = skeleton_named(asked)
         if len(named.joints) != joints:
@@ -51,22 +58,24 @@ def skeleton_of_model(
                 f"{source} estimates {joints} joints, and --model-skeleton {asked} has "
                 f"{len(named.joints)}"
             )
+        if known not in (None, named):
+            raise ModelError(
+                f"{source} has the joints of {known.name} by its metadata, not of "
+                f"--model-skeleton {asked}: leave it out"
+            )
         return named
-    known = SKELETONS.get(metadata.get("skeleton", ""))
-    if known is not None and len(known.joints) == joints:
+    if known is not None:
         return known
-    names = _joint_names(metadata)
-    for skeleton in SKELETONS.values():
-        if names and names == _normalised(skeleton.joints):
-            return skeleton
     if published and len(skeleton_named(published).joints) == joints:
         return skeleton_named(published)
     what = f"{source} estimates {joints} joints"
+    # --skeleton is what is published, and tells the model's, too, where nothing else does.
+    flag = "--model-skeleton" if published else "--skeleton"
     if names or metadata.get("skeleton"):
         called = ", ".join(names[:4]) + ", ..." if names else f"a {metadata['skeleton'][:40]!r}"
         raise ModelError(
             f"{what}, by its metadata {called}: not those of a known skeleton; if they are, say "
-            "which with --skeleton (parameter skeleton)"
+            f"which with {flag} (parameter {flag[2:].replace('-', '_')})"
         )
     if of_convnextpose:
         return skeleton_of_size(joints, source)
@@ -74,8 +83,8 @@ def skeleton_of_model(
     if joints == len(COCO17.joints) or (len(fitting) == 1 and joints not in _SHARED_NUMBERS):
         return fitting[0]
     options = " or ".join(one.name for one in fitting)
-    hint = f"say --skeleton {options} if they are its" if fitting else ""
-    hint = hint or f"no --skeleton has {joints}"
+    hint = f"say {flag} {options} if they are its" if fitting else ""
+    hint = hint or f"no {flag} has {joints}"
     raise ModelError(f"{what} and does not say which: {hint} (hands and animals have as many)")
 
 

@@ -5,6 +5,7 @@ BlazePose's landmarks, whose crops are turned, are in test_blazepose.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from pose_estimation_ros.engine.pose.pose_model import PoseModel, pose_model
 from pose_estimation_ros.engine.pose.top_down import TopDownPose
 from pose_estimation_ros.engine.runtimes import Runtime, load_runtime
 from pose_estimation_ros.engine.types import Image
+from pose_estimation_ros.errors import ModelError
 from pose_estimation_ros.settings import DetectorOptions
 
 DOCS = ROOT / "docs" / "models.md"
@@ -79,6 +81,45 @@ def test_one_stage_as_a_detector_gives_its_boxes(tmp_path: Path, name: str) -> N
     nothing = np.zeros((0, 4), np.float32)
     found = NetworkDetector(runtime).detect(PIXELS, DetectorOptions(), nothing)
     np.testing.assert_allclose(found.boxes, placed.boxes, atol=1)
+
+
+@pytest.mark.parametrize("name", ONE_STAGE)
+def test_classes_that_a_one_stage_model_does_not_have_are_refused(
+    tmp_path: Path, name: str
+) -> None:
+    family = FAMILIES[name]
+    runtime = runtime_of(tmp_path, family, on_canvas(people(family.joints), family.anchor))
+    with pytest.raises(ModelError, match=r"has (only class 0|classes 0\.\.2), no class 5"):
+        NetworkDetector(runtime, classes=(5,))
+    with pytest.raises(ModelError, match=r"has (only class 0|classes 0\.\.2), no class 5"):
+        pose_model(runtime, classes=(5,))
+
+
+def test_the_classes_of_a_one_stage_model_are_persons_by_word(tmp_path: Path) -> None:
+    family = FAMILIES["yolov8_pose, several classes"]
+    metadata = family.metadata | {"names": "{0: 'worker', 1: 'dog', 2: 'cat'}"}
+    placed = people(family.joints)
+    runtime = runtime_of(
+        tmp_path, replace(family, metadata=metadata), on_canvas(placed, family.anchor)
+    )
+    with pytest.raises(ModelError, match="say which are, with --classes"):
+        pose_model(runtime)
+    model = pose_model(runtime, classes=(0,))
+    assert isinstance(model, OneStagePose)
+    assert len(model.people(PIXELS, DetectorOptions()).found) == len(placed.scores)
+
+
+def test_scores_in_percent_are_refused(tmp_path: Path) -> None:
+    family = FAMILIES["rtmo"]
+    placed = people(family.joints)
+    percent = Placed(placed.boxes, placed.scores * 100, placed.joints)
+    runtime = runtime_of(tmp_path, family, on_canvas(percent, family.anchor))
+    model = pose_model(runtime)
+    assert isinstance(model, OneStagePose)
+    with pytest.raises(ModelError, match=r"scores up to .*: expected 0 to 1"):
+        model.people(PIXELS, DetectorOptions())
+    with pytest.raises(ModelError, match=r"scores up to .*: expected 0 to 1"):
+        NetworkDetector(runtime).detect(PIXELS, DetectorOptions(), np.zeros((0, 4), np.float32))
 
 
 @pytest.mark.parametrize("name", TOP_DOWN)

@@ -49,13 +49,14 @@ class DaemonThreads:
         self._jobs.put((future, partial(contextvars.copy_context().run, job)))
         return future
 
-    def close(self, wait_s: float = 0.0) -> None:
+    def close(self, wait_s: float = 0.0) -> bool:
         """Ends the threads after the jobs that they have; waits up to `wait_s` for them.
 
-        A job may hold the last reference to what owns the threads: then one of them comes here.
+        Returns whether some still work. A job may hold the last reference to what owns the
+        threads: then one of them comes here.
         """
         if self._lifetime.in_another_process:
-            return
+            return False
         self._lifetime.end()
         for _ in self._threads:
             self._jobs.put(None)
@@ -63,6 +64,7 @@ class DaemonThreads:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
+        return any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
         while True:

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from pose_estimation_ros.engine.execution import program_end
 from pose_estimation_ros.engine.execution.daemon_threads import DaemonThreads
 from pose_estimation_ros.engine.execution.program_end import ProgramEnd
 from pose_estimation_ros.errors import CancelledError
@@ -105,6 +106,26 @@ def test_a_frame_that_hangs_does_not_keep_the_end() -> None:
     end.end(0.1)
     assert time.monotonic() - began < 30, "it does not wait for the job"
     hanging.set()
+
+
+def test_time_without_a_core_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine an inference takes longer, and must not be torn apart for it."""
+    end, begun, done = ProgramEnd(), threading.Event(), []
+    monkeypatch.setattr(
+        program_end, "_run_delays_s", lambda: {"1": 0.0, "2": 0.0 if done else time.monotonic()}
+    )
+    threads = DaemonThreads(1, "starved")
+
+    def work() -> None:
+        begun.set()
+        time.sleep(1.0)
+        done.append(1)
+
+    threads.submit(work)
+    end.add(threads)
+    assert begun.wait(10)
+    end.end(0.1)
+    assert done
 
 
 def test_threads_are_ended() -> None:

@@ -29,11 +29,11 @@ from pose_estimation_ros.io.demo_scene import SceneSource
 from pose_estimation_ros.io.live_camera import CameraSource
 from pose_estimation_ros.io.sources import open_frames
 from pose_estimation_ros.io.timed_image import TimedImage
+from pose_estimation_ros.ros.bringup.topics import VIDEO_FRAME
 from pose_estimation_ros.ros.log_folder import provide_log_folder
 from pose_estimation_ros.ros.outputs.visualisation import image_message
 
 DEMO = "demo"
-FRAME_ID = "demo_camera"
 _DEMO_FPS = 15.0
 _ENDLESS_S = 1e7
 _POLL_S = 0.1
@@ -67,6 +67,13 @@ def frames_of(name: str) -> Iterator[TimedImage]:
         offset_s = last_s + 1 / max(source.fps, 1.0)
 
 
+def assumed_intrinsics(width: int, height: int) -> CameraInfo:
+    """The camera_info of a camera that nobody calibrated, for images of that size in px."""
+    focal = _FOCAL_WIDTHS * width
+    k = [focal, 0.0, (width - 1) / 2, 0.0, focal, (height - 1) / 2, 0.0, 0.0, 1.0]
+    return CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5, k=k)
+
+
 class VideoCamera(Node):
     """Publishes images the way a driver does."""
 
@@ -78,12 +85,10 @@ class VideoCamera(Node):
 
     def publish(self, pixels: ByteArray) -> None:
         """Publishes a BGR image (height, width, 3) and its intrinsics, stamped now."""
-        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=VIDEO_FRAME)
         height, width = pixels.shape[:2]
-        focal = _FOCAL_WIDTHS * width
-        k = [focal, 0.0, (width - 1) / 2, 0.0, focal, (height - 1) / 2, 0.0, 0.0, 1.0]
-        info = CameraInfo(header=header, width=width, height=height, k=k)
-        info.distortion_model, info.d = "plumb_bob", [0.0] * 5
+        info = assumed_intrinsics(width, height)
+        info.header = header
         self._info.publish(info)
         self._image.publish(image_message(header, pixels))
 

@@ -8,7 +8,6 @@ its standard input is closed, and sends each image when the one before has been 
 from __future__ import annotations
 
 import argparse
-import array
 import contextlib
 import itertools
 import json
@@ -25,6 +24,7 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMsg
+from std_msgs.msg import Header
 
 from pose_estimation_ros.cli._options import parse_size
 from pose_estimation_ros.engine.arrays import ByteArray
@@ -34,17 +34,17 @@ from pose_estimation_ros.io.live_camera import CameraSource, is_live
 from pose_estimation_ros.io.sources import FrameSource
 from pose_estimation_ros.io.video_reader import VideoSource
 from pose_estimation_ros.io.video_writer import VideoWriter
+from pose_estimation_ros.ros.bringup.topics import VIDEO_FRAME
 from pose_estimation_ros.ros.log_folder import provide_log_folder
+from pose_estimation_ros.ros.outputs.visualisation import image_message
+from pose_estimation_ros.ros.video_camera import assumed_intrinsics
 
-_FRAME_ID = "demo_camera"
 _LISTENER_S = 20.0
 _PREPARED = 30
 # With --keep-pace: for the models to load and the first answer to come, and for any other answer
 # before the image counts as lost.
 _FIRST_ANSWER_S, _ANSWER_S = 60.0, 2.0
 _LIVE_S = 10.0
-# Assumed for an uncalibrated webcam: about 60 degrees horizontally.
-_FOCAL_WIDTHS = 0.87
 
 
 def open_source(video: str) -> FrameSource:
@@ -73,31 +73,18 @@ class Player(Node):
         self._image = self.create_publisher(ImageMsg, "image", qos)
         self._info = self.create_publisher(CameraInfo, "camera_info", qos)
         self._encoding = encoding
-        focal = _FOCAL_WIDTHS * source.width
-        centre_x, centre_y = (source.width - 1) / 2, (source.height - 1) / 2
-        self._camera_info = CameraInfo(
-            width=source.width,
-            height=source.height,
-            distortion_model="plumb_bob",
-            d=[0.0] * 5,
-            k=[focal, 0.0, centre_x, 0.0, focal, centre_y, 0.0, 0.0, 1.0],
-        )
+        self._camera_info = assumed_intrinsics(source.width, source.height)
 
     def listened_to(self) -> bool:
         return self._image.get_subscription_count() > 0
 
     def publish(self, pixels: ByteArray) -> int:
         """Publishes a BGR image; returns its stamp in nanoseconds."""
-        height, width = pixels.shape[:2]
         if self._encoding == "rgb8":
             pixels = pixels[..., ::-1].copy()
         now = self.get_clock().now()
-        message = ImageMsg(height=height, width=width, encoding=self._encoding, step=3 * width)
-        message.header.frame_id = _FRAME_ID
-        message.header.stamp = now.to_msg()
-        data = array.array("B")
-        data.frombytes(pixels.tobytes())
-        message.data = data
+        message = image_message(Header(stamp=now.to_msg(), frame_id=VIDEO_FRAME), pixels)
+        message.encoding = self._encoding
         self._camera_info.header = message.header
         self._info.publish(self._camera_info)
         self._image.publish(message)

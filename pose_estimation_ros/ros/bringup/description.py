@@ -18,11 +18,10 @@ from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 from pose_estimation_ros.package_files import PACKAGE, share_folder
 from pose_estimation_ros.ros.bringup import arguments
 from pose_estimation_ros.ros.bringup.parameter_files import chosen_file, parameters_of
-from pose_estimation_ros.ros.bringup.topics import CameraTopics, camera_topics
+from pose_estimation_ros.ros.bringup.topics import VIDEO_FRAME, CameraTopics, camera_topics
 from pose_estimation_ros.ros.dds import profile as dds_profile
 
 _NAME = "pose_estimation"
-_VIDEO_FRAME = "demo_camera"
 _RESPAWN_S = 2.0
 
 
@@ -124,7 +123,7 @@ def _viewers(
     """RViz and the image window, of the first camera, where they are asked for."""
     first, nodes = cameras[0].prefix, []
     if arguments.flag(values, "rviz"):
-        video = _VIDEO_FRAME if cameras[0].video else ""
+        video = VIDEO_FRAME if cameras[0].video else ""
         frame = values.get("rviz_frame", "") or given.get("target_frame", "") or video
         nodes.append(
             Node(

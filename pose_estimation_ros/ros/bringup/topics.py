@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.ros.bringup.arguments import split
 
+VIDEO_FRAME = "demo_camera"  # of the images that are played instead of a camera's
 _COMPRESSED = "/compressed"
 
 

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any, TypeAlias
 
 import numpy as np
 from std_msgs.msg import Header
 
-from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.drawing import track_colour
-from pose_estimation_ros.engine.poses import TRACK_LOST
+from pose_estimation_ros.engine.poses import TRACK_LOST, Poses
 from pose_estimation_ros.engine.skeletons import skeleton_named
 from pose_estimation_ros.engine.types import PoseResult
-from pose_estimation_ros.ros.outputs.person_place import person_boxes, person_positions
+from pose_estimation_ros.ros.outputs.person_place import person_boxes, person_positions, set_xyz
 
 _LEAST_SCORE = 0.2
 _LINE_PX, _TEXT_PX = 2.0, 14.0
 
 
-class DetectionMessages:
-    """Makes vision_msgs/Detection2DArray: every person seen, with box, score and identity."""
+class _PackageMessages:
+    """Makes the messages `array` of another package.
 
-    topic, package, in_metres = "detections", "vision_msgs", False
+    `in_metres` says whether they hold positions, in the frame of these.
+    """
+
+    topic: str
+    package: str
+    array: str
+    in_metres: bool
 
     def __init__(self) -> None:
-        """Raises ImportError where vision_msgs is not installed."""
-        from vision_msgs import msg
+        """Raises ImportError where the package is not installed."""
+        self._msg: Any = importlib.import_module(f"{self.package}.msg")
+        self.kind: Any = getattr(self._msg, self.array)
 
-        self._msg: Any = msg
-        self.kind: Any = msg.Detection2DArray
+
+class DetectionMessages(_PackageMessages):
+    """Makes vision_msgs/Detection2DArray: every person seen, with box, score and identity."""
+
+    topic, package, array, in_metres = "detections", "vision_msgs", "Detection2DArray", False
 
     def make(self, header: Header, result: PoseResult) -> Any:
         msg, poses = self._msg, result.poses
@@ -39,28 +49,20 @@ class DetectionMessages:
             detection.bbox.center.position.x = (x1 + x2) / 2
             detection.bbox.center.position.y = (y1 + y2) / 2
             detection.bbox.size_x, detection.bbox.size_y = x2 - x1, y2 - y1
-            track = int(poses.track_ids[person])
-            detection.id = str(track) if track >= 0 else ""
+            detection.id = _identity(poses, person)
             detection.results.append(_person(msg, float(poses.scores[person])))
             array.detections.append(detection)
         return array
 
 
-class Detection3DMessages:
+class Detection3DMessages(_PackageMessages):
     """Makes vision_msgs/Detection3DArray: every person whose position is known.
 
     The box is along the axes of the frame, around the joints; the pose of the hypothesis is the
     person's position, with the axes of the frame.
     """
 
-    topic, package, in_metres = "detections_3d", "vision_msgs", True
-
-    def __init__(self) -> None:
-        """Raises ImportError where vision_msgs is not installed."""
-        from vision_msgs import msg
-
-        self._msg: Any = msg
-        self.kind: Any = msg.Detection3DArray
+    topic, package, array, in_metres = "detections_3d", "vision_msgs", "Detection3DArray", True
 
     def make(self, header: Header, result: PoseResult) -> Any:
         msg, poses = self._msg, result.poses
@@ -68,15 +70,19 @@ class Detection3DMessages:
         places, (centres, sizes) = person_positions(poses), person_boxes(poses)
         for person in np.flatnonzero(np.isfinite(places).all(axis=1)).tolist():
             detection = msg.Detection3D(header=header)
-            _put(detection.bbox.center.position, centres[person])
-            _put(detection.bbox.size, sizes[person])
-            track = int(poses.track_ids[person])
-            detection.id = str(track) if track >= 0 else ""
+            set_xyz(detection.bbox.center.position, centres[person])
+            set_xyz(detection.bbox.size, sizes[person])
+            detection.id = _identity(poses, person)
             guess = _person(msg, float(poses.scores[person]))
-            _put(guess.pose.pose.position, places[person])
+            set_xyz(guess.pose.pose.position, places[person])
             detection.results.append(guess)
             array.detections.append(detection)
         return array
+
+
+def _identity(poses: Poses, person: int) -> str:
+    track = int(poses.track_ids[person])
+    return str(track) if track >= 0 else ""
 
 
 def _person(msg: Any, score: float) -> Any:
@@ -85,21 +91,10 @@ def _person(msg: Any, score: float) -> Any:
     return guess
 
 
-def _put(vector: Any, values: AnyArray) -> None:
-    vector.x, vector.y, vector.z = values.tolist()
-
-
-class AnnotationMessages:
+class AnnotationMessages(_PackageMessages):
     """Makes foxglove_msgs/ImageAnnotations: boxes, bones and labels to lay over the image."""
 
-    topic, package, in_metres = "annotations", "foxglove_msgs", False
-
-    def __init__(self) -> None:
-        """Raises ImportError where foxglove_msgs is not installed."""
-        from foxglove_msgs import msg
-
-        self._msg: Any = msg
-        self.kind: Any = msg.ImageAnnotations
+    topic, package, array, in_metres = "annotations", "foxglove_msgs", "ImageAnnotations", False
 
     def make(self, header: Header, result: PoseResult) -> Any:
         poses, skeleton = result.poses, skeleton_named(result.skeleton)

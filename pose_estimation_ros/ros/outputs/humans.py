@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import PointStamped, TransformStamped
+from geometry_msgs.msg import PointStamped
 from rclpy.node import Node
 from std_msgs.msg import Header
 
@@ -15,7 +15,8 @@ from pose_estimation_ros.engine.poses import TRACK_LOST, Poses
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import PoseResult
 from pose_estimation_ros.errors import ConfigError
-from pose_estimation_ros.ros.outputs.person_place import person_positions
+from pose_estimation_ros.ros.outputs.person_place import person_positions, set_xyz
+from pose_estimation_ros.ros.outputs.transforms import frame_at
 from pose_estimation_ros.ros.topic_qos import outgoing
 
 _BODIES = "/humans/bodies"
@@ -100,11 +101,9 @@ class HumansPublisher:
             body.roi.publish(self._roi(header, poses, person, (width, height)))
             if np.isfinite(places[person]).all():
                 point = PointStamped(header=place)
-                _put(point.point, places[person])
+                set_xyz(point.point, places[person])
                 body.position.publish(point)
-                frame = TransformStamped(header=place, child_frame_id=f"body_{name}")
-                _put(frame.transform.translation, places[person])
-                transforms.append(frame)
+                transforms.append(frame_at(place, f"body_{name}", places[person]))
         self._tracked.publish(self._msg.IdsList(header=header, ids=list(ids)))
         if transforms and place.frame_id:
             self._tf.publish(self._tf_kind(transforms=transforms))
@@ -171,7 +170,3 @@ def skeleton_points(
     if certain[sides].all():
         points[_NECK], certain[_NECK] = points[sides].mean(axis=0), certain[sides].min()
     return points, certain
-
-
-def _put(vector: Any, values: AnyArray) -> None:
-    vector.x, vector.y, vector.z = values.tolist()

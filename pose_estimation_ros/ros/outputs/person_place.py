@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from pose_estimation_ros.engine.arrays import FloatArray
+from pose_estimation_ros.engine.arrays import AnyArray, FloatArray
 from pose_estimation_ros.engine.poses import Poses
+
+
+def set_xyz(vector: Any, values: AnyArray) -> None:
+    """Sets x, y and z of a message (Point, Vector3) to values (3,)."""
+    vector.x, vector.y, vector.z = values.tolist()
 
 
 def person_positions(poses: Poses) -> FloatArray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
@@ -13,7 +11,7 @@ from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.skeletons import skeleton_named
 from pose_estimation_ros.engine.types import PoseResult
 from pose_estimation_ros.errors import ConfigError
-from pose_estimation_ros.ros.outputs.person_place import person_positions
+from pose_estimation_ros.ros.outputs.person_place import person_positions, set_xyz
 
 
 class TransformPublisher:
@@ -57,10 +55,10 @@ class TransformPublisher:
             if track < 0 or not np.isfinite(places[person]).all():
                 continue
             name = f"{self._prefix}person_{track}"
-            transforms.append(_at(header, name, places[person]))
+            transforms.append(frame_at(header, name, places[person]))
             points = result.poses.positions_m[person]
             known = np.flatnonzero(np.isfinite(points).all(axis=1)).tolist()
-            transforms += [_at(header, f"{name}/{joints[k]}", points[k]) for k in known]
+            transforms += [frame_at(header, f"{name}/{joints[k]}", points[k]) for k in known]
         if transforms:
             self._publisher.publish(self._kind(transforms=transforms))
 
@@ -68,8 +66,8 @@ class TransformPublisher:
         self._node.destroy_publisher(self._publisher)
 
 
-def _at(header: Header, child: str, place_m: AnyArray) -> TransformStamped:
-    transform: Any = TransformStamped(header=header, child_frame_id=child)
-    translation = transform.transform.translation
-    translation.x, translation.y, translation.z = place_m.tolist()
-    return transform
+def frame_at(header: Header, child: str, place_m: AnyArray) -> TransformStamped:
+    """The frame `child` at (3,) metres in the header's frame, with its axes."""
+    frame = TransformStamped(header=header, child_frame_id=child)
+    set_xyz(frame.transform.translation, place_m)
+    return frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from pose_estimation_ros.engine.letterbox import (
 from pose_estimation_ros.engine.preprocessing import UNIT, ImageInput, Normalisation
 from pose_estimation_ros.engine.runtimes import Runtime
 from pose_estimation_ros.engine.types import Image
+from pose_estimation_ros.errors import ModelError
 
 DEFAULT_SIZE = 320
 _LARGEST_STEP = 64  # px; the first canvas fits grids of every kind
@@ -40,6 +42,17 @@ class Feeding(NamedTuple):
     norm: Normalisation
     anchor: Anchor
     step: int
+
+
+def check_rows(name: str, outputs: Sequence[AnyArray], boxes: AnyArray, scores: AnyArray) -> None:
+    """Checks that decoding found a box (n, 4) for every score (n,); `name` is the model's.
+
+    Raises:
+        ModelError: the outputs have other shapes than those that the decoder was chosen for.
+    """
+    if scores.ndim != 1 or boxes.shape != (len(scores), 4):
+        shapes = [list(output.shape) for output in outputs]
+        raise ModelError(f"{name} gave outputs of the shapes {shapes}, unlike at first")
 
 
 class CanvasNetwork:

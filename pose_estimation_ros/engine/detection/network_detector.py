@@ -13,6 +13,7 @@ from pose_estimation_ros.engine.detection.canvas_network import (
     CanvasNetwork,
     Feeding,
     PreparedImage,
+    check_rows,
 )
 from pose_estimation_ros.engine.detection.heads import DetectorHead, detector_heads
 from pose_estimation_ros.engine.detection.suppression import are_scores, suppress
@@ -102,9 +103,7 @@ class NetworkDetector:
         tensor, transform, height, width = self.prepare(image, head)
         outputs = self._network.run(tensor, height, width)
         boxes, scores = head.decode(outputs, height, width)
-        if scores.ndim != 1 or boxes.shape != (len(scores), 4):
-            shapes = [list(output.shape) for output in outputs]
-            raise ModelError(f"{self.name} gave outputs of the shapes {shapes}, unlike at first")
+        check_rows(self.name, outputs, boxes, scores)
         boxes, scores = suppress(boxes, scores, options)
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise ModelError(f"{self.name} gave boxes that are not numbers")

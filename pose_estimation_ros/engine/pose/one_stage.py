@@ -7,7 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_estimation_ros.engine.arrays import FloatArray
-from pose_estimation_ros.engine.detection.canvas_network import CanvasNetwork, PreparedImage
+from pose_estimation_ros.engine.detection.canvas_network import (
+    CanvasNetwork,
+    PreparedImage,
+    check_rows,
+)
 from pose_estimation_ros.engine.detection.suppression import are_scores, staying
 from pose_estimation_ros.engine.geometry import box_iou
 from pose_estimation_ros.engine.pose.one_stage_heads import OneStageHead
@@ -108,9 +112,7 @@ class OneStagePose:
         tensor, transform, height, width = self.prepare(image)
         outputs = self._network.run(tensor, height, width)
         boxes, scores, joints_of = self._head.decode(outputs, height, width)
-        if scores.ndim != 1 or boxes.shape != (len(scores), 4):
-            shapes = [list(output.shape) for output in outputs]
-            raise ModelError(f"{self.name} gave outputs of the shapes {shapes}, unlike at first")
+        check_rows(self.name, outputs, boxes, scores)
         # Who was selected in the graph has been compared with the others there.
         overlap = _NEVER if self._head.selected else most_overlap
         kept = staying(boxes, scores, least_score, overlap)

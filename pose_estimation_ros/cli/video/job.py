@@ -103,9 +103,9 @@ class VideoJob:
                 pixels = image.pixels
                 result = self._answer(index, image)
                 record = as_json(index, result, image.time_s, image.name)
-                if index == 0 and not self._records:
-                    record["made_by"] = {**self._made_by, "models": self._usage.active()}
                 if write and index >= len(self._records):
+                    if index == 0:
+                        record["made_by"] = {**self._made_by, "models": self._usage.active()}
                     write(record)
                 if args.coco:
                     self._coco += coco_rows(self._image_ids.get(image.name, index), record)

@@ -16,12 +16,8 @@ _COLUMNS = ("name", "task", "joints", "size", "licence", "ms here", "published a
 def rows_of(manifest: Manifest) -> list[dict[str, Any]]:
     """Everything about every model, for JSON."""
     times = measured_ms()
-    return [row_of(entry) | {"measured_ms": times.get(entry.name)} for entry in entries(manifest)]
-
-
-def entries(manifest: Manifest) -> list[ModelEntry]:
-    """All models, in the manifest's order."""
-    return list(manifest.entries.values())
+    entries = manifest.entries.values()
+    return [row_of(entry) | {"measured_ms": times.get(entry.name)} for entry in entries]
 
 
 def row_of(entry: ModelEntry) -> dict[str, Any]:

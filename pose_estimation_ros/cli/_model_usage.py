@@ -11,7 +11,7 @@ from pathlib import Path
 from pose_estimation_ros.engine.execution.fallback_chain import ChainStatus
 from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.io.pose_records import AnsweringModel
-from pose_estimation_ros.model_zoo.manifest import fetch_command, resolve_model
+from pose_estimation_ros.model_zoo.manifest import resolve_model
 from pose_estimation_ros.model_zoo.model_sets import missing_of_set, missing_text
 from pose_estimation_ros.model_zoo.provenance import sha256_of
 from pose_estimation_ros.settings import EngineConfig
@@ -125,9 +125,7 @@ def set_complaint(args: argparse.Namespace, config: EngineConfig, one_stage: boo
     missing = missing_of_set(config) if args.strict else []
     if one_stage:  # which needs no detector
         missing = [entry for entry in missing if entry.task != "detector"]
-    if not missing:
-        return ""
-    return f"{missing_text(config, missing)}: run: {fetch_command(config.models)}"
+    return missing_text(config, missing) if missing else ""
 
 
 def _reason(status: ChainStatus) -> str:

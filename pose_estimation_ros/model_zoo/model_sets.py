@@ -21,11 +21,12 @@ def missing_of_set(config: EngineConfig) -> list[ModelEntry]:
     return [entry for entry in _wanted(config).values() if not entry.path.is_file()]
 
 
-def missing_text(config: EngineConfig, missing: Sequence[ModelEntry]) -> str:
-    """Says which models of the set are missing."""
+def missing_text(config: EngineConfig, missing: Sequence[ModelEntry], instead: str = "") -> str:
+    """Says which models of the set are missing, what happens instead, and the command for them."""
     names = " and ".join(entry.name for entry in missing)
     verb = "is" if len(missing) == 1 else "are"
-    return f"models: {names} of the set '{config.models}' {verb} not on this machine"
+    where = f"models: {names} of the set '{config.models}' {verb} not on this machine"
+    return f"{where}{instead}: run: {fetch_command(config.models)}"
 
 
 def detector_may_be_needless(config: EngineConfig) -> bool:
@@ -36,8 +37,7 @@ def detector_may_be_needless(config: EngineConfig) -> bool:
 def warn_of_missing(config: EngineConfig) -> None:
     """Logs which models of the set the embedded replace; nothing where all are here."""
     if missing := missing_of_set(config):
-        what, command = missing_text(config, missing), fetch_command(config.models)
-        _log.warning("%s, the embedded take their place: run: %s", what, command)
+        _log.warning(missing_text(config, missing, ", the embedded take their place"))
 
 
 def _wanted(config: EngineConfig) -> dict[str, ModelEntry]:
@@ -64,8 +64,7 @@ def with_models_of_set(config: EngineConfig, fall_back: bool = True) -> EngineCo
     missing = missing_of_set(config)
     if missing and not detector_may_be_needless(config):
         if not fall_back:
-            command = fetch_command(config.models)
-            raise ModelError(f"{missing_text(config, missing)}: run: {command}")
+            raise ModelError(missing_text(config, missing))
         warn_of_missing(config)
     chosen = replace(config)
     for name, entry in _wanted(config).items():

@@ -108,9 +108,7 @@ def to_image(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
             image has more than `max_pixels`.
     """
     if msg.encoding in _PLANAR:
-        if msg.width % 2 or msg.height % 2:
-            size = f"{msg.width}x{msg.height}"
-            raise InputError(f"{msg.encoding} image of {size} px: width and height must be even")
+        _check_even(msg)
         view = _view(msg, 1, msg.height * 3 // 2, max_pixels)
         return Image(_bgr(view[..., 0], _PLANAR[msg.encoding]))
     if msg.encoding == _NV24:
@@ -128,11 +126,15 @@ def to_image(msg: ImageMessage, max_pixels: int = MAX_IMAGE_PIXELS) -> Image:
     return Image(_bgr(view if channels > 1 else view[..., 0], conversion))
 
 
-def _as_nv12(msg: ImageMessage, max_pixels: int) -> AnyArray:
-    """An nv24 image, whose colours have every pixel, with every second one across and down."""
+def _check_even(msg: ImageMessage) -> None:
     if msg.width % 2 or msg.height % 2:
         size = f"{msg.width}x{msg.height}"
         raise InputError(f"{msg.encoding} image of {size} px: width and height must be even")
+
+
+def _as_nv12(msg: ImageMessage, max_pixels: int) -> AnyArray:
+    """An nv24 image, whose colours have every pixel, with every second one across and down."""
+    _check_even(msg)
     planes = _view(msg, 1, 3 * msg.height, max_pixels)[..., 0]
     luma, colours = planes[: msg.height], planes[msg.height :]
     if msg.step not in (0, msg.width):

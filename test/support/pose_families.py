@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -214,6 +215,10 @@ _ULTRALYTICS = {"kpt_shape": "[17, 3]", "names": "{0: 'person'}", "task": "pose"
 _CHW, _HWC = (1, 3, CANVAS, CANVAS), (1, CANVAS, CANVAS, 3)
 _CROP, _LARGE = ("n", 3, 256, 192), ("n", 3, 384, 288)
 
+_convnextpose = partial(
+    Family, ("n", 3, 256, 256), joints=18, skeleton="h36m18", scored=False, depth=True
+)
+
 FAMILIES: dict[str, Family] = {
     "yolov8_pose": Family(_CHW, lambda p: {"output0": _yolov8(p)}, anchor="center"),
     "yolov8_pose, a row a cell": Family(
@@ -264,20 +269,6 @@ FAMILIES: dict[str, Family] = {
     "movenet": Family((1, 192, 192, 3), _movenet, dtype="int32"),
     "points": Family(_CROP, _points),
     "joints": Family(("n", 192, 192, 3), _own, dtype="uint8", depth=True),
-    "cells": Family(
-        ("n", 3, 256, 256),
-        _convnextpose_cells,
-        joints=18,
-        skeleton="h36m18",
-        scored=False,
-        depth=True,
-    ),
-    "volumes": Family(
-        ("n", 3, 256, 256),
-        _convnextpose_volumes,
-        joints=18,
-        skeleton="h36m18",
-        scored=False,
-        depth=True,
-    ),
+    "cells": _convnextpose(_convnextpose_cells),
+    "volumes": _convnextpose(_convnextpose_volumes),
 }

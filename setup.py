@@ -53,6 +53,9 @@ setup(
         "bags": ["rosbags", "mcap"],
         "video": ["av"],
         "evaluate": ["pycocotools"],
+        "view": ["rerun-sdk"],
+        "dashboard": ["starlette", "uvicorn"],
+        "cluster": ["ray[data]", "fsspec"],
     },
     entry_points={
         "console_scripts": ["pose_estimation = pose_estimation_ros.cli.main:main"],

@@ -19,11 +19,12 @@ def poses_at(*persons: dict[int, tuple[float, float, float]]) -> PoseResult:
         for joint, place in known.items():
             positions[index, joint] = place
     nan = np.full((count, joints), np.nan, np.float32)
+    scores = np.where(np.isfinite(positions).all(axis=2), 0.9, 0.0).astype(np.float32)
     return PoseResult(
         Poses(
             boxes=np.tile(np.array([0, 0, 10, 10], np.float32), (count, 1)),
             scores=np.full(count, 0.9, np.float32),
-            joints=JointEstimates(np.zeros((count, joints, 2), np.float32), nan, nan),
+            joints=JointEstimates(np.zeros((count, joints, 2), np.float32), scores, nan),
             positions_m=positions,
             track_ids=np.arange(count, dtype=np.int32) + 3,
             track_states=np.ones(count, np.int32),

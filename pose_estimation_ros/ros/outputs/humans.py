@@ -15,6 +15,7 @@ from pose_estimation_ros.engine.poses import TRACK_LOST, Poses
 from pose_estimation_ros.engine.skeletons import Skeleton
 from pose_estimation_ros.engine.types import PoseResult
 from pose_estimation_ros.errors import ConfigError
+from pose_estimation_ros.ros.outputs.human_body import HumanBodyPublisher
 from pose_estimation_ros.ros.outputs.person_place import person_positions, set_xyz
 from pose_estimation_ros.ros.outputs.transforms import frame_at
 from pose_estimation_ros.ros.topic_qos import outgoing
@@ -51,10 +52,14 @@ class _Body:
     skeleton: Any
     roi: Any
     position: Any
+    model: HumanBodyPublisher
 
 
 class HumansPublisher:
     """Publishes every tracked person of a camera as a body, with a frame `body_<id>` on /tf.
+
+    Where hips and shoulders are known, x of that frame points forward and z to the head, and the
+    frames of the body's links follow; else it has the axes of the frame of the positions.
 
     An id is made of the camera's name and the track's number; letters come first, as a topic's
     name asks for.
@@ -99,11 +104,12 @@ class HumansPublisher:
             body = self._bodies.get(name) or self._open(name)
             body.skeleton.publish(self._skeleton(header, poses, person, (width, height)))
             body.roi.publish(self._roi(header, poses, person, (width, height)))
+            frames = body.model.publish(place, poses, person)
             if np.isfinite(places[person]).all():
                 point = PointStamped(header=place)
                 set_xyz(point.point, places[person])
                 body.position.publish(point)
-                transforms.append(frame_at(place, f"body_{name}", places[person]))
+                transforms += frames or [frame_at(place, f"body_{name}", places[person])]
         self._tracked.publish(self._msg.IdsList(header=header, ids=list(ids)))
         if transforms and place.frame_id:
             self._tf.publish(self._tf_kind(transforms=transforms))
@@ -123,6 +129,7 @@ class HumansPublisher:
                 msg.NormalizedRegionOfInterest2D, f"{topic}/roi", outgoing()
             ),
             self._node.create_publisher(PointStamped, f"{topic}/position", outgoing()),
+            HumanBodyPublisher(self._node, topic, name),
         )
         self._bodies[name] = body
         return body
@@ -130,6 +137,7 @@ class HumansPublisher:
     def _destroy(self, body: _Body) -> None:
         for publisher in (body.skeleton, body.roi, body.position):
             self._node.destroy_publisher(publisher)
+        body.model.destroy()
 
     def _skeleton(self, header: Header, poses: Poses, person: int, size: tuple[int, int]) -> Any:
         xy, scores = skeleton_points(

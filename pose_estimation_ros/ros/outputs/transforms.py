@@ -66,8 +66,32 @@ class TransformPublisher:
         self._node.destroy_publisher(self._publisher)
 
 
-def frame_at(header: Header, child: str, place_m: AnyArray) -> TransformStamped:
-    """The frame `child` at (3,) metres in the header's frame, with its axes."""
+def frame_at(
+    header: Header, child: str, place_m: AnyArray, rotation: AnyArray | None = None
+) -> TransformStamped:
+    """The frame `child` at (3,) metres in the header's frame, with its axes, or turned (3, 3)."""
     frame = TransformStamped(header=header, child_frame_id=child)
     set_xyz(frame.transform.translation, place_m)
+    if rotation is not None:
+        turn = frame.transform.rotation
+        turn.x, turn.y, turn.z, turn.w = quaternion(rotation)
     return frame
+
+
+def quaternion(rotation: AnyArray) -> tuple[float, float, float, float]:
+    """A rotation (3, 3) as x, y, z, w (Shepperd's method: from the largest of the four)."""
+    r = rotation
+    trace = float(np.trace(r))
+    squares = np.array([2 * r[0, 0] - trace, 2 * r[1, 1] - trace, 2 * r[2, 2] - trace, trace])
+    largest = int(np.argmax(squares))
+    i, j, k = largest, (largest + 1) % 3, (largest + 2) % 3
+    values = np.empty(4)
+    if largest == 3:
+        values[:3] = r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]
+        values[3] = 1 + trace
+    else:
+        values[i] = 1 + squares[i]
+        values[j], values[k] = r[j, i] + r[i, j], r[k, i] + r[i, k]
+        values[3] = r[k, j] - r[j, k]
+    x, y, z, w = (values / np.linalg.norm(values)).tolist()
+    return x, y, z, w

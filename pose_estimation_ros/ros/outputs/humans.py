@@ -17,7 +17,7 @@ from pose_estimation_ros.engine.types import PoseResult
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.ros.outputs.human_body import HumanBodyPublisher
 from pose_estimation_ros.ros.outputs.person_place import person_positions, set_xyz
-from pose_estimation_ros.ros.outputs.transforms import frame_at
+from pose_estimation_ros.ros.outputs.transforms import frame_at, tf_message
 from pose_estimation_ros.ros.topic_qos import outgoing
 
 _BODIES = "/humans/bodies"
@@ -73,20 +73,19 @@ class HumansPublisher:
         """
         try:
             from hri_msgs import msg
-            from tf2_msgs.msg import TFMessage
         except ImportError as error:
             raise ConfigError(
-                f"parameter 'publish_humans' needs hri_msgs and tf2_msgs ({error}): apt install "
-                "ros-jazzy-hri-msgs ros-jazzy-tf2-msgs"
+                f"parameter 'publish_humans' needs hri_msgs ({error}): apt install "
+                "ros-jazzy-hri-msgs"
             ) from error
         self._msg: Any = msg
-        self._tf_kind: Any = TFMessage
+        self._tf_kind = tf_message("publish_humans")
         self._node = node
         self._prefix = "".join(c for c in camera if c.isalnum() and c.isascii()) + "b"
         if self._prefix[0].isdigit():
             self._prefix = f"c{self._prefix}"
         self._tracked = node.create_publisher(msg.IdsList, f"{_BODIES}/tracked", outgoing())
-        self._tf = node.create_publisher(TFMessage, "/tf", 100)
+        self._tf = node.create_publisher(self._tf_kind, "/tf", 100)
         self._bodies: dict[str, _Body] = {}
 
     def publish(

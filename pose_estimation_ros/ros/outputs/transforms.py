@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
@@ -29,16 +31,10 @@ class TransformPublisher:
         Raises:
             ConfigError: tf2_msgs is not installed.
         """
-        try:
-            from tf2_msgs.msg import TFMessage
-        except ImportError as error:
-            raise ConfigError(
-                "parameter 'publish_tf' needs tf2_msgs: apt install ros-jazzy-tf2-msgs"
-            ) from error
         self.problem = ""
-        self._kind, self._prefix = TFMessage, prefix
+        self._kind, self._prefix = tf_message("publish_tf"), prefix
         self._node = node
-        self._publisher = node.create_publisher(TFMessage, "/tf", 100)
+        self._publisher = node.create_publisher(self._kind, "/tf", 100)
 
     def publish(self, header: Header, result: PoseResult) -> None:
         """Publishes what has a known position; lost tracks have none."""
@@ -64,6 +60,21 @@ class TransformPublisher:
 
     def destroy(self) -> None:
         self._node.destroy_publisher(self._publisher)
+
+
+def tf_message(parameter: str) -> Any:
+    """The type of /tf.
+
+    Raises:
+        ConfigError: tf2_msgs is not installed, which this parameter needs.
+    """
+    try:
+        from tf2_msgs.msg import TFMessage
+    except ImportError as error:
+        raise ConfigError(
+            f"parameter '{parameter}' needs tf2_msgs ({error}): apt install ros-jazzy-tf2-msgs"
+        ) from error
+    return TFMessage
 
 
 def frame_at(

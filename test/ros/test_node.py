@@ -264,7 +264,7 @@ def test_tf_without_its_messages_says_what_to_install(rig: Rig) -> None:
         pytest.skip("tf2_msgs is installed here, so its absence cannot be shown")
     node = rig.start_node(wait=False, publish_tf=True)
     assert node.wait() == 1
-    assert "'publish_tf' needs tf2_msgs: apt install" in node.output
+    assert "'publish_tf' needs tf2_msgs (" in node.output and "apt install" in node.output
 
 
 def test_over_a_memory_budget_the_node_warns_and_gives_up_what_it_can(rig: Rig) -> None:

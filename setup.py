@@ -41,7 +41,7 @@ setup(
     maintainer_email=PACKAGE.find("maintainer").get("email"),
     python_requires=">=3.10",
     packages=find_packages(include=["pose_estimation_ros", "pose_estimation_ros.*"]),
-    package_data={"pose_estimation_ros": ["py.typed"]},
+    package_data={"pose_estimation_ros": ["py.typed", "ros/dashboard/static/*"]},
     data_files=data_files(),
     install_requires=["numpy", "opencv-python-headless<5", "onnxruntime", "psutil", "PyYAML"],
     extras_require={

@@ -37,6 +37,7 @@ COMMANDS = {
     "evaluate": ("evaluate.command", "measure the accuracy on annotated images"),
     "compare": ("compare.command", "compare the pipelines on a video or bag, and recommend one"),
     "models": ("models", "list the models, and fetch, verify or convert them"),
+    "dashboard": ("dashboard", "serve a page about a running node: how it is, and its controls"),
     "doctor": ("doctor", "check this machine: middleware, runtimes, models"),
 }
 _INTERRUPTED = 130

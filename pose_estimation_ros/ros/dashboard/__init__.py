@@ -1,0 +1,1 @@
+"""The page about a running node: what is heard of it, its buttons, and the server."""

@@ -25,7 +25,16 @@ OUTSIDE = {
     "models/convnextpose_xs_coco17.md": "models/convnextpose_xs_coco17.md",
 }
 CONTENTS = {
-    "Use": ["getting_started", "node", "parameters", "cli", "models", "docker", "troubleshooting"],
+    "Use": [
+        "getting_started",
+        "node",
+        "parameters",
+        "dashboard",
+        "cli",
+        "models",
+        "docker",
+        "troubleshooting",
+    ],
     "Rely on": ["performance", "reliability", "faults", "security"],
     "Models": [
         "models/person_detector",

@@ -10,7 +10,7 @@ from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.ros.dds import profile as dds_profile
 
 _PORT = 8088
-_TOKEN_VARIABLE = "POSE_ESTIMATION_DASHBOARD_TOKEN"
+_VARIABLE = "POSE_ESTIMATION_DASHBOARD_TOKEN"
 _SHORTEST_TOKEN = 16
 
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token",
         metavar="TOKEN",
-        help=f"demand this token, of {_SHORTEST_TOKEN} characters or more; {_TOKEN_VARIABLE} in "
+        help=f"demand this token, of {_SHORTEST_TOKEN} characters or more; {_VARIABLE} in "
         "the environment keeps it off the list of processes (default: none on this machine, a "
         "random one beyond)",
     )
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
             "dashboard pose_estimation dashboard"
         ) from error
     os.environ.update(dds_profile.defaults(os.environ))
-    token = args.token if args.token is not None else os.environ.get(_TOKEN_VARIABLE, "")
+    token = args.token if args.token is not None else os.environ.get(_VARIABLE, "")
     if (token or args.token is not None) and not _is_usable(token):
         raise ConfigError(
             f"the token needs {_SHORTEST_TOKEN} characters or more, of letters, digits, - and _: "

@@ -30,7 +30,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _READING = ("GET", "HEAD")
-_NO_TOKEN = "the token is missing or wrong: open the URL that the dashboard printed\n"
+_NOT_LET_IN = "the token is missing or wrong: open the URL that the dashboard printed\n"
 
 
 def is_loopback(address: str) -> bool:
@@ -101,7 +101,7 @@ class Access:
         in_url = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
         if in_url and scope["path"] == "/":
             if not self._fits(in_url):
-                return _refused(401, _NO_TOKEN)
+                return _refused(401, _NOT_LET_IN)
             # Kept out of the address line, the history and screenshots from here on.
             response = RedirectResponse("/", status_code=303)
             response.set_cookie(cookie, self._token, httponly=True, samesite="lax", path="/")
@@ -113,7 +113,7 @@ class Access:
         except Exception:  # cookies of other programs on this host may be anything
             jar = SimpleCookie()
         kept = jar[cookie].value if cookie in jar else ""
-        return None if self._fits(bearer) or self._fits(kept) else _refused(401, _NO_TOKEN)
+        return None if self._fits(bearer) or self._fits(kept) else _refused(401, _NOT_LET_IN)
 
     def _fits(self, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self._token.encode())

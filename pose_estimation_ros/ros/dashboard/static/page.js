@@ -87,7 +87,7 @@ function showPersons(camera) {
   $("nobody").hidden = persons.length > 0;
   text($("nobody"), answers ? "Nobody." : "No poses are coming.");
   const why = camera?.positions ?? "";
-  const from = camera?.positions_frame ? `Distances from the origin of ${camera.positions_frame}.` : "";
+  const from = camera?.positions_frame ? `Distances from the origin of ${camera.positions_frame}; times since this page first saw the person.` : "";
   text($("positions"), why && why !== "in metres" ? `No distances: ${why}` : from);
 }
 

@@ -57,4 +57,7 @@ def of_node(
         return {"level": process["level"], "title": _TITLES["warn"], "text": said}
     if not cameras:
         return {"level": "paused", "title": "Starting", "text": "No camera has reported yet."}
+    if not any(camera["rate_out"] for camera in cameras):
+        topics = ", ".join(camera["topic"] for camera in cameras)
+        return {"level": "paused", "title": "Waiting for images", "text": f"On {topics}."}
     return {"level": "ok", "title": "Poses are coming", "text": "Nothing to do."}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import os
 import threading
 import time
@@ -19,9 +19,11 @@ from pose_estimation_ros.ros.dashboard.readings import PROCESS, node_and_part, p
 from pose_estimation_ros.ros.health.status_report import is_ours
 from pose_estimation_ros.ros.log_folder import provide_log_folder
 
+_log = logging.getLogger(__name__)
 _BEAT_S = 0.25
 _POLL_S = 1.0
 _AWAY_S = 5.0  # without diagnostics, which come once a second
+_MOST_CAMERAS = 64  # of what anybody on the domain may make up
 _LEASE_S = 5.0  # after the last look at the page
 
 
@@ -62,8 +64,14 @@ class NodeWatch:
         self._thread.start()
 
     def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+        while self._context.ok():
+            try:
+                self._executor.spin()
+                return  # it was shut down
+            except ExternalShutdownException:
+                return
+            except Exception as error:  # the page lives on whatever one message did
+                _log.warning("a message was passed over: %s: %s", type(error).__name__, error)
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -90,6 +98,8 @@ class NodeWatch:
             self._process = status
             return
         if part not in self._cameras:
+            if len(self._cameras) >= _MOST_CAMERAS:
+                return
             self._cameras[part] = CameraWatch(self._node, part)
         self._cameras[part].status, self._cameras[part].heard_s = status, now_s
 
@@ -115,15 +125,17 @@ class NodeWatch:
     def _beat(self) -> None:
         now_s = time.monotonic()
         with self._lock:
+            self._others = {k: v for k, v in self._others.items() if now_s - v < _AWAY_S}
             if self.controls is None:
                 return
-            self._others = {k: v for k, v in self._others.items() if now_s - v < _AWAY_S}
             looked_at = now_s - self._looked_s < _LEASE_S
             if now_s - self._heard_s > _AWAY_S:
                 self.controls.forget()
-            elif looked_at and now_s - self._polled_s > _POLL_S:
-                self._polled_s = now_s
+                looked_at = False
+            else:
                 self._drop_old_cameras(now_s)
+            if looked_at and now_s - self._polled_s > _POLL_S:
+                self._polled_s = now_s
                 self.controls.poll()
             published = self._published() if looked_at else {}
             for camera in self._cameras.values():

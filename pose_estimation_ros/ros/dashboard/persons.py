@@ -45,7 +45,7 @@ class PersonLog:
             {
                 "id": person.track_id,
                 "state": _STATES.get(person.track_state, ""),
-                "score": round(float(person.score), 3),
+                "score": round(float(np.nan_to_num(person.score)), 3),
                 "distance_m": distance_m(person),
                 "seen_for_s": round(now_s - since[person.track_id][0], 1)
                 if person.track_id in since

@@ -5,6 +5,7 @@ Everything here is a dict of plain values, as the page reads it from /api/state.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -29,9 +30,10 @@ def node_and_part(status: DiagnosticStatus) -> tuple[str, str]:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _begin(status: DiagnosticStatus) -> tuple[dict[str, Any], dict[str, str]]:

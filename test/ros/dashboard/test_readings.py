@@ -65,7 +65,7 @@ def test_drops_are_told_by_reason_and_unknown_figures_are_none() -> None:
 
 def _camera(level: bytes, message: str, name: str = "camera") -> dict[str, Any]:
     status = DiagnosticStatus(level=level, message=message, name=f"n: {name}")
-    return {**camera_readings(status), "name": name}
+    return {**camera_readings(status), "name": name, "topic": "/image"}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,15 @@ def _camera(level: bytes, message: str, name: str = "camera") -> dict[str, Any]:
         (
             "active",
             {"level": "ok", "message": "running"},
-            [_camera(DiagnosticStatus.OK, "9 frames a second")],
+            [_camera(DiagnosticStatus.OK, "0.0 frames a second")],
+            "paused",
+            "Waiting for images",
+            "On /image.",
+        ),
+        (
+            "active",
+            {"level": "ok", "message": "running"},
+            [{**_camera(DiagnosticStatus.OK, "9 frames a second"), "rate_out": 9.0}],
             "ok",
             "Poses are coming",
             "Nothing to do.",

@@ -45,7 +45,8 @@ class Pages:
                 Route("/api/enabled", self._set_enabled, methods=["POST"]),
                 Route("/api/reset", self._reset, methods=["POST"]),
                 Route("/api/parameter", self._set_parameter, methods=["POST"]),
-                Mount("/static", StaticFiles(directory=_STATIC)),
+                # colcon --symlink-install leaves links in its place.
+                Mount("/static", StaticFiles(directory=_STATIC, follow_symlink=True)),
             ],
             middleware=[Middleware(Access, token=token, everywhere=everywhere)],
         )

@@ -14,7 +14,6 @@ import pytest
 from dashboard import Dashboard
 from processes import open_rig
 
-pytest.importorskip("starlette")
 pytestmark = pytest.mark.processes
 
 _COMMAND = [sys.executable, "-m", "pose_estimation_ros.cli.main", "dashboard"]

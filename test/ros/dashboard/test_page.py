@@ -14,7 +14,6 @@ from lifecycle_msgs.srv import ChangeState
 from processes import Rig, open_rig
 from rcl_interfaces.srv import GetParameters
 
-pytest.importorskip("starlette")
 pytestmark = pytest.mark.processes
 
 _CAMERA = ("--prepared", "--rate", "5", "--seconds", "600", "--size", "640x360")
@@ -109,7 +108,7 @@ def test_identities_start_anew(page: Any) -> None:
 
 
 def test_a_threshold_changes_in_the_node_and_a_refusal_shows_why(page: Any, stage: Rig) -> None:
-    field = page.get_by_label("confidence threshold", exact=True)
+    field = page.get_by_label("confidence_threshold", exact=True)
     said = page.locator("#parameter-confidence_threshold-said")
     field.fill("0.35")
     field.press("Enter")
@@ -128,7 +127,7 @@ def test_a_threshold_changes_in_the_node_and_a_refusal_shows_why(page: Any, stag
 
 def test_every_control_is_reached_by_the_keyboard_and_shows_it(page: Any) -> None:
     page.get_by_text("More parameters").click()
-    page.get_by_label("enable tracking").wait_for()
+    page.get_by_label("enable_tracking").wait_for()
     page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
     wanted = page.evaluate(CONTROLS)
     assert len(wanted) == len(set(wanted)) > 20

@@ -28,7 +28,7 @@ function field(parameter) {
   const held = { input, button, edited: false };
   fields.set(name, held);
   const form = make("form", { className: "parameter", noValidate: true },
-    make("label", { htmlFor: id }, name.replaceAll("_", " ")),
+    make("label", { htmlFor: id }, name),
     make("div", { className: "field" }, input, ...(parameter.unit ? [parameter.unit] : []), ...(yes ? [] : [button])),
     make("p", { className: "note", id: `${id}-help` }, help(parameter)),
     said);

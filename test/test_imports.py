@@ -11,7 +11,17 @@ from paths import ROOT
 
 PACKAGE = ROOT / "pose_estimation_ros"
 
-HEAVY = ("rclpy", "torch", "openvino", "ultralytics", "matplotlib", "skimage", "scipy", "rosbags")
+HEAVY = (
+    "rclpy",
+    "torch",
+    "openvino",
+    "ultralytics",
+    "matplotlib",
+    "skimage",
+    "scipy",
+    "rosbags",
+    "rerun",
+)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +63,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "io": {"engine"},
     "model_zoo": {"engine", "io"},
     "evaluation": {"engine", "io", "model_zoo"},
-    "ros": {"engine", "io", "model_zoo", "msg"},
-    "cli": {"engine", "io", "model_zoo", "evaluation", "ros", "msg"},
+    "view": {"engine"},
+    "ros": {"engine", "io", "model_zoo", "msg", "view"},
+    "cli": {"engine", "io", "model_zoo", "evaluation", "ros", "msg", "view"},
 }
 AT_THE_ROOT = {"errors", "package_files", "settings"}
 

@@ -38,6 +38,7 @@ COMMANDS = {
     "compare": ("compare.command", "compare the pipelines on a video or bag, and recommend one"),
     "models": ("models", "list the models, and fetch, verify or convert them"),
     "dashboard": ("dashboard", "serve a page about a running node: how it is, and its controls"),
+    "view": ("view.command", "show people in the image and in 3D, live, in a window or browser"),
     "doctor": ("doctor", "check this machine: middleware, runtimes, models"),
 }
 _INTERRUPTED = 130

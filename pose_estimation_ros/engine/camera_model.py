@@ -27,6 +27,8 @@ _COEFFICIENTS = {
     "fisheye": (4,),
 }
 _FISHEYE = ("equidistant", "fisheye")
+# Assumed for a camera that nobody calibrated: about 60 degrees horizontally.
+_FOCAL_WIDTHS = 0.87
 _ROUNDING_PX = 1  # an odd size that is halved may go up or down
 # image_rect, image_rect_color, rectified/image, rgb/color/rect/image, ...
 _RECTIFIED = re.compile(r"(^|[/_])rect(ified)?([/_]|$)")
@@ -64,6 +66,12 @@ class CameraModel:
         """Image pixels (..., 2) at distances (...) along z, as points (..., 3) in metres."""
         points = np.concatenate([self.rays(xy), np.ones((*xy.shape[:-1], 1))], axis=-1)
         return (points * z_m[..., None]).astype(np.float32)
+
+
+def assumed_camera(width: int, height: int) -> CameraModel:
+    """A camera that nobody calibrated, for images of that size in px."""
+    focal = _FOCAL_WIDTHS * width
+    return CameraModel(focal, focal, (width - 1) / 2, (height - 1) / 2)
 
 
 @dataclass(frozen=True, slots=True)

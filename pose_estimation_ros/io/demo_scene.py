@@ -138,7 +138,7 @@ class SceneSource:
 
     def frames(self) -> Iterator[ByteArray]:
         for index in range(self.length or 0):
-            yield self._frame(index)
+            yield self.frame(index)
 
     def people(self, index: int) -> list[tuple[float, float, float, float]]:
         """Returns the boxes x1, y1, x2, y2 in px of what is seen of the people in a frame."""
@@ -167,7 +167,8 @@ class SceneSource:
             affines.append(np.array([[scale, 0, left], [0, scale, top]]))
         return affines
 
-    def _frame(self, index: int) -> ByteArray:
+    def frame(self, index: int) -> ByteArray:
+        """The image of that number, (height, width, 3) BGR."""
         scene = self._set.copy()
         for number, affine in enumerate(self._affines(index)):
             person = self._people[number]

@@ -24,6 +24,7 @@ from sensor_msgs.msg import Image as ImageMsg
 from std_msgs.msg import Header
 
 from pose_estimation_ros.engine.arrays import ByteArray
+from pose_estimation_ros.engine.camera_model import assumed_camera
 from pose_estimation_ros.errors import PoseEstimationError
 from pose_estimation_ros.io.demo_scene import SceneSource
 from pose_estimation_ros.io.live_camera import CameraSource
@@ -37,8 +38,6 @@ DEMO = "demo"
 _DEMO_FPS = 15.0
 _ENDLESS_S = 1e7
 _POLL_S = 0.1
-# Assumed for a camera that nobody calibrated: about 60 degrees horizontally.
-_FOCAL_WIDTHS = 0.87
 
 
 def frames_of(name: str) -> Iterator[TimedImage]:
@@ -69,8 +68,8 @@ def frames_of(name: str) -> Iterator[TimedImage]:
 
 def assumed_intrinsics(width: int, height: int) -> CameraInfo:
     """The camera_info of a camera that nobody calibrated, for images of that size in px."""
-    focal = _FOCAL_WIDTHS * width
-    k = [focal, 0.0, (width - 1) / 2, 0.0, focal, (height - 1) / 2, 0.0, 0.0, 1.0]
+    camera = assumed_camera(width, height)
+    k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
     return CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5, k=k)
 
 

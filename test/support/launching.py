@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from paths import ROOT, TESTS
 
-_PROGRAMS = ("pose_estimation_node", "pose_estimation_camera")
+_PROGRAMS = ("pose_estimation_node", "pose_estimation_camera", "pose_estimation")
 
 
 @lru_cache(maxsize=1)

@@ -66,9 +66,13 @@ BRINGUP = (
     Argument("respawn", "true: start the node again two seconds after it has died."),
     Argument("rviz", "true: open RViz with the annotated image and the skeletons."),
     Argument("rviz_frame", "RViz's fixed frame. Default: target_frame, else the video's frame."),
-    Argument("view", "true: open the annotated image in a window (rqt_image_view)."),
+    Argument(
+        "view",
+        "true: show the answers live in a window (Rerun); web: in a browser on this machine; "
+        "rerun+http://HOST:9876/proxy: in a viewer on another one.",
+    ),
 )
-FLAGS = ("use_sim_time", "respawn", "rviz", "view")
+FLAGS = ("use_sim_time", "respawn", "rviz")
 
 
 def described(pipeline: str) -> dict[str, str]:
@@ -110,6 +114,7 @@ def check(values: Mapping[str, str]) -> None:
             raise ConfigError(f"{argument.name}:={value}: choose one of {known}")
     for name in FLAGS:
         flag(values, name)
+    view_options(values)
 
 
 def flag(values: Mapping[str, str], name: str) -> bool | None:
@@ -120,6 +125,25 @@ def flag(values: Mapping[str, str], name: str) -> bool | None:
     """
     text = values.get(name, "")
     return None if text == "" else _bool(name, text)
+
+
+def view_options(values: Mapping[str, str]) -> list[str] | None:
+    """The options of `pose_estimation view` that `view` comes to; None where it is off.
+
+    Raises:
+        ConfigError: it is none of the texts allowed.
+    """
+    text = values.get("view", "")
+    if text == "web":
+        return ["--web"]
+    if "://" in text:
+        return ["--connect", text]
+    try:
+        return [] if flag(values, "view") else None
+    except ConfigError:
+        raise ConfigError(
+            f"view:={text}: expected true, false, web, or rerun+http://HOST:9876/proxy"
+        ) from None
 
 
 def given_settings(values: Mapping[str, str]) -> dict[str, Any]:

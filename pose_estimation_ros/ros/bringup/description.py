@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch import Action, LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import ExecutableInPackage
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from pose_estimation_ros.package_files import PACKAGE, share_folder
@@ -34,7 +35,7 @@ def describe(pipeline: str) -> LaunchDescription:
     return LaunchDescription([*declared, OpaqueFunction(function=partial(_started, pipeline))])
 
 
-def _started(pipeline: str, context: LaunchContext) -> list[Node]:
+def _started(pipeline: str, context: LaunchContext) -> list[Action]:
     """What the arguments ask for.
 
     Raises:
@@ -82,7 +83,12 @@ def _started(pipeline: str, context: LaunchContext) -> list[Node]:
         **common,
     )
     players = [_player(camera, clock, common) for camera in cameras if camera.video]
-    return [node, *players, *_viewers(values, given, cameras, common["namespace"])]
+    started: list[Action] = [node, *players]
+    if arguments.flag(values, "rviz"):
+        started.append(_rviz(values, given, cameras[0], common["namespace"]))
+    if (options := arguments.view_options(values)) is not None:
+        started.append(_view(full_name, options, common["additional_env"]))
+    return started
 
 
 def _parameters(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,33 +123,30 @@ def _player(camera: CameraTopics, clock: dict[str, Any], common: dict[str, Any])
     )
 
 
-def _viewers(
-    values: Mapping[str, str], given: dict[str, Any], cameras: list[CameraTopics], namespace: str
-) -> list[Node]:
-    """RViz and the image window, of the first camera, where they are asked for."""
-    first, nodes = cameras[0].prefix, []
-    if arguments.flag(values, "rviz"):
-        video = VIDEO_FRAME if cameras[0].video else ""
-        frame = values.get("rviz_frame", "") or given.get("target_frame", "") or video
-        nodes.append(
-            Node(
-                package="rviz2",
-                executable="rviz2",
-                namespace=namespace,
-                arguments=["-d", str(share_folder() / "config" / "pose.rviz")]
-                + (["-f", frame] if frame else []),
-                remappings=[
-                    (f"/{topic}", f"{first}{topic}") for topic in ("image_annotated", "markers")
-                ],
-            )
-        )
-    if arguments.flag(values, "view"):
-        nodes.append(
-            Node(
-                package="rqt_image_view",
-                executable="rqt_image_view",
-                namespace=namespace,
-                arguments=[f"{first}image_annotated"],
-            )
-        )
-    return nodes
+def _rviz(
+    values: Mapping[str, str], given: dict[str, Any], camera: CameraTopics, namespace: str
+) -> Node:
+    """RViz with the first camera."""
+    video = VIDEO_FRAME if camera.video else ""
+    frame = values.get("rviz_frame", "") or given.get("target_frame", "") or video
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=namespace,
+        arguments=["-d", str(share_folder() / "config" / "pose.rviz")]
+        + (["-f", frame] if frame else []),
+        remappings=[
+            (f"/{topic}", f"{camera.prefix}{topic}") for topic in ("image_annotated", "markers")
+        ],
+    )
+
+
+def _view(node: str, options: list[str], environment: dict[str, str]) -> ExecuteProcess:
+    """The live view of a node, given by its full name; it finds the cameras by itself."""
+    program = ExecutableInPackage(executable="pose_estimation", package=PACKAGE)
+    return ExecuteProcess(
+        cmd=[program, "view", "--ros", node.rpartition("/")[0] or "/", *options],
+        additional_env=environment,
+        output="screen",
+        emulate_tty=True,
+    )

@@ -70,7 +70,7 @@ class TargetFrame:
         if header.frame_id == self._frame or not np.isfinite(poses.positions_m).any():
             return placed, result
         try:
-            matrix = _matrix(self._look_up(header))
+            matrix = matrix_of(self._look_up(header))
             points = poses.positions_m @ matrix[:, :3].T + matrix[:, 3]
         except self._tf2.TransformException as error:
             reason = " ".join(str(error).split())
@@ -92,7 +92,7 @@ class TargetFrame:
                 time.sleep(_POLL_S)
 
 
-def _matrix(transform: Any) -> AnyArray:
+def matrix_of(transform: Any) -> AnyArray:
     """A geometry_msgs/Transform as rotation and translation, (3, 4)."""
     q, t = transform.rotation, transform.translation
     x, y, z, w = np.array([q.x, q.y, q.z, q.w]) / np.linalg.norm([q.x, q.y, q.z, q.w])

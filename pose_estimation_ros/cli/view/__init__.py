@@ -1,0 +1,1 @@
+"""`pose_estimation view`: people in the image and in 3D, and where the time goes, on Rerun."""

@@ -1,0 +1,1 @@
+"""A running node seen from outside, for `pose_estimation view`."""

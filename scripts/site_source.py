@@ -29,6 +29,7 @@ CONTENTS = {
         "getting_started",
         "node",
         "parameters",
+        "view",
         "dashboard",
         "cli",
         "models",

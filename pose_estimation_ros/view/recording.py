@@ -72,8 +72,11 @@ class ViewRecording:
         import rerun as rr
 
         placed = frame.camera is not None and frame.place is not None
+        before = self._cameras.get(name)
+        # Where TF fails for a moment, the views stay as they are.
+        placed |= before is not None and before.placed
         shown = ShownCamera(name, placed, frame.frame)
-        if self._cameras.get(name) == shown:
+        if before == shown:
             return
         self._cameras[name] = shown
         # REP 103: robots have x forward and z up, cameras z forward and y down.

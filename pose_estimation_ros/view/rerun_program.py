@@ -17,9 +17,8 @@ from pose_estimation_ros.errors import ConfigError, PoseEstimationError
 _START_S, _STOP_S, _POLL_S = 20.0, 5.0, 0.05
 LOOPBACK = "127.0.0.1"
 _HOW = (
-    "pip install 'pose_estimation_ros[view]', or rerun-sdk alone; beside a sourced ROS 2 with "
-    "NumPy 1: pip install attrs pillow psutil pyarrow typing-extensions && "
-    "pip install --no-deps rerun-sdk"
+    "pip install rerun-sdk; beside a sourced ROS 2, which has NumPy 1: pip install attrs pillow "
+    "psutil 'pyarrow<26' typing-extensions && pip install --no-deps rerun-sdk"
 )
 
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import re
-import shutil
 import sys
-from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from processes import Process, Rig
-
-CHROMIUM = shutil.which("chromium")
 
 
 class Dashboard:
@@ -46,21 +39,6 @@ class Dashboard:
             return response.status, response.read().decode(), lowered
         finally:
             connection.close()
-
-
-@contextlib.contextmanager
-def open_browser() -> Iterator[Any]:
-    """Playwright's Chromium; skips where there is none."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on PATH: apt install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 # Of every text that is seen: what it is, the contrast of WCAG 2 with the ground it lies on, and

@@ -72,5 +72,5 @@ def _show(shown: Any, executor: Any, view: View, interruption: Interruption, mos
         missing = shown.look()
         if not missing or now_s - began_s > _PATIENCE_S:
             if missing and missing != told:
-                print(f"waiting: {missing}", file=sys.stderr, flush=True)
+                print(f"note: {missing}", file=sys.stderr, flush=True)
             told = missing

@@ -15,7 +15,8 @@ from sensor_msgs.msg import Image as ImageMsg
 
 from pose_estimation_ros.engine.arrays import AnyArray
 from pose_estimation_ros.engine.camera_model import CameraModel, is_rectified
-from pose_estimation_ros.errors import InputError
+from pose_estimation_ros.engine.poses import Poses
+from pose_estimation_ros.errors import InputError, PoseEstimationError
 from pose_estimation_ros.io.messages.camera_info import to_calibration
 from pose_estimation_ros.io.messages.image import to_image, to_image_compressed
 from pose_estimation_ros.msg import PoseArray
@@ -40,6 +41,7 @@ class CameraView:
         name: the camera's; empty for the only one.
         frames: how many were shown.
         heard: whether poses have come.
+        problem: why the last ones could not be shown; empty where they could.
         places: where cameras are in other frames.
     """
 
@@ -49,7 +51,7 @@ class CameraView:
         self, node: Node, topic: str, name: str, recording: ViewRecording, rate: float
     ) -> None:
         """Subscribes to the poses; `rate` is the most frames a second, 0 for all."""
-        self.name, self.frames, self.heard = name, 0, False
+        self.name, self.frames, self.heard, self.problem = name, 0, False, ""
         self._node, self._recording = node, recording
         self._period_s = 1 / rate if rate else 0.0
         self._due_s = -math.inf
@@ -98,7 +100,7 @@ class CameraView:
     def _take_poses(self, data: bytes) -> None:
         self.heard = True
         stamp = _stamp(data)
-        image = self._images.pop(stamp, None)
+        image = self._images.get(stamp)
         now_s = time.monotonic()
         if now_s < self._due_s:
             return
@@ -106,11 +108,21 @@ class CameraView:
         if image is None and self._period_s and now_s - self._last_image_s < 1.0:
             return
         self._due_s = max(self._due_s + self._period_s, now_s - self._period_s)
+        self.problem = ""
         message = deserialize_message(data, PoseArray)
-        self._recording.log(self.name, self._frame(message, image))
+        try:
+            poses = poses_of(message).poses
+        except (PoseEstimationError, ValueError) as error:  # of another version, say
+            self.problem = f"poses that cannot be read come: {error}"
+            return
+        if len(message.keypoint_names) != len(poses.skeleton.joints):
+            count = len(message.keypoint_names)
+            self.problem = f"poses of {count} joints come, said to be {message.skeleton}"
+            return
+        self._recording.log(self.name, self._frame(message, poses, image))
         self.frames += 1
 
-    def _frame(self, message: PoseArray, image: bytes | None) -> ViewFrame:
+    def _frame(self, message: PoseArray, poses: Poses, image: bytes | None) -> ViewFrame:
         header, times = message.header, message.times
         frame = ""
         place: AnyArray | None = IN_CAMERA
@@ -121,7 +133,7 @@ class CameraView:
         return ViewFrame(
             time_s=header.stamp.sec + header.stamp.nanosec * 1e-9,
             size=size,
-            poses=poses_of(message).poses,
+            poses=poses,
             jpeg=None if image is None else self._jpeg(image),
             times_ms={name: getattr(times, name) for name in _STAGES},
             age_ms=times.age_at_publish,

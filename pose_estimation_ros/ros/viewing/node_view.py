@@ -62,6 +62,8 @@ class NodeView:
                 else f"no node publishes poses, in {self._namespace} or anywhere: start one, or "
                 "check ROS_DOMAIN_ID"
             )
+        if problem := next((c.problem for c in self._cameras.values() if c.problem), ""):
+            return problem
         silent = [topic for topic, camera in self._cameras.items() if not camera.heard]
         return f"nothing has come on {', '.join(silent)} yet" if silent else ""
 

@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from dashboard import CONTRASTS, CONTROLS, FOCUSED, Dashboard, open_browser
+from dashboard import CONTRASTS, CONTROLS, FOCUSED, Dashboard
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from processes import Rig, open_rig
 from rcl_interfaces.srv import GetParameters
+from web_browser import open_browser
 
 pytestmark = pytest.mark.processes
 

@@ -5,28 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-from pose_estimation_ros.cli._interrupt import Interruption
-from pose_estimation_ros.cli._model_usage import (
-    ModelUsage,
-    add_strict_argument,
-    is_strict,
-    load_complaint,
-    set_complaint,
-    worst,
-    wrong_model,
-)
+from pose_estimation_ros.cli._model_usage import add_strict_argument, worst
 from pose_estimation_ros.cli._options import add_engine_arguments, model_files, read_settings
-from pose_estimation_ros.cli.bag.job import BagJob
-from pose_estimation_ros.engine.pipelines import Models
+from pose_estimation_ros.cli.bag.one import process_bag, repeatable
 from pose_estimation_ros.errors import ConfigError, InputError
-from pose_estimation_ros.io.bags.reader import BagReader, find_bags
-from pose_estimation_ros.io.bags.writer import STORAGES, BagWriter
+from pose_estimation_ros.io.bags.reader import find_bags
+from pose_estimation_ros.io.bags.writer import STORAGES
 from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.model_zoo import build_models
-from pose_estimation_ros.settings import EngineConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     several = len(bags) > 1 or any(find_bags(path) != [path] for path in args.bags)
     if not several:
         with contextlib.closing(build_models(config)) as models:
-            return _one(bags[0], args.out, args, config, models)
+            return process_bag(bags[0], args.out, args, config, models)
     from pose_estimation_ros.cli.bag.parallel import outputs, run_jobs
 
     pairs = outputs(bags, args.out)
@@ -81,49 +69,8 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.closing(build_models(config)) as models:
         for bag, out in pairs:
             try:
-                codes.append(_one(bag, out, args, config, models))
+                codes.append(process_bag(bag, out, args, config, models))
             except InputError as error:  # a bad bag must not stop the others
                 print(f"pose_estimation bag: error: {error}", file=sys.stderr)
                 codes.append(1)
     return worst(codes)
-
-
-def repeatable(config: EngineConfig) -> EngineConfig:
-    """The configuration without settings that depend on the machine's speed at the moment."""
-    runtime = "onnxruntime" if config.runtime == "auto" else config.runtime
-    return replace(config, runtime=runtime, call_timeout_s=0.0)
-
-
-def _one(
-    bag: Path, out: Path, args: argparse.Namespace, config: EngineConfig, models: Models
-) -> int:
-    """Processes one bag; the exit code. That it was damaged, or of whose models, is reported."""
-    strict, usage = is_strict(args, config), ModelUsage(models)
-    with BagReader(bag) as reader:
-        job = BagJob(reader, args, config, models, usage)
-        models.load()
-        complaint = set_complaint(args, config, models.one_stage) or load_complaint(models)
-        if strict and complaint:
-            return wrong_model("bag", f"bag '{bag}': {complaint}")
-        with Interruption() as interruption, contextlib.ExitStack() as stack:
-            writer = stack.enter_context(BagWriter(out, args.storage, args.force))
-            stack.callback(interruption.finish)
-            try:
-                job.run(writer, interruption)
-            except KeyboardInterrupt:
-                so_far = f", so far, in {writer.partial}" if job.answered else ""
-                print(f"{job.summary()}{so_far}", file=sys.stderr)
-                raise
-            except InputError as error:
-                so_far = f" (what was written is in {writer.partial})" if job.answered else ""
-                raise InputError(f"{error}{so_far}") from error
-        print(f"{out}: {job.summary()}")
-        print(usage.summary())
-        if reader.damage:
-            text = f"bag '{bag}': {reader.damage}; everything before that is in {out}"
-            print(f"pose_estimation bag: error: {text}", file=sys.stderr)
-    if reader.damage:
-        return 1
-    if strict and usage.complaint:
-        return wrong_model("bag", f"bag '{bag}': {usage.complaint}")
-    return 0

@@ -42,6 +42,27 @@ CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 _COMPRESSED = "/compressed"
 
 
+def wants_images(topic: str, kind: str, asked: Sequence[str], depth: str) -> bool:
+    """Whether poses are estimated in a topic's images; `asked` is empty for all topics."""
+    if kind not in (IMAGE, COMPRESSED_IMAGE) or topic == depth:
+        return False
+    return not asked or topic in asked
+
+
+def decoded(message: BagMessage) -> tuple[Any, Image]:
+    """The header and the pixels of an image.
+
+    Raises:
+        InputError: it is damaged, or of an encoding that is not known.
+    """
+    try:
+        received = typestore().deserialize_cdr(message.data, message.kind)
+    except Exception as error:  # corrupt data raises many kinds of errors
+        raise InputError(f"not a {message.kind} ({error})") from error
+    image = to_image(received) if message.kind == IMAGE else to_image_compressed(received)
+    return received.header, image
+
+
 @dataclass
 class _Topic:
     """State of one image topic of the bag."""
@@ -85,9 +106,7 @@ class BagJob:
         return sum(topic.frames - topic.unusable for topic in self._topics.values())
 
     def _wants_images(self, topic: str, kind: str) -> bool:
-        if kind not in (IMAGE, COMPRESSED_IMAGE) or topic == self._depth.topic:
-            return False
-        return not self._asked or topic in self._asked
+        return wants_images(topic, kind, self._asked, self._depth.topic)
 
     def _wants(self, topic: str, kind: str) -> bool:
         is_depth = topic == self._depth.topic
@@ -216,18 +235,11 @@ class BagJob:
         sequence = topic.frames
         topic.frames += 1
         try:
-            received = typestore().deserialize_cdr(message.data, message.kind)
-        except Exception as error:  # corrupt data raises many kinds of errors
-            topic.unusable += 1
-            topic.reason = topic.reason or f"not a {message.kind} ({error})"
-            return
-        try:
-            image = to_image(received) if topic.kind == IMAGE else to_image_compressed(received)
+            header, image = decoded(message)
         except InputError as error:
             topic.unusable += 1
             topic.reason = topic.reason or str(error)
             return
-        header = received.header
         stamp_s = seconds(header.stamp) or message.stamp_ns * 1e-9
         depth = self._depth_for(message, image, seconds(header.stamp))
         frame = Frame(image, stamp_s, self._camera_for(message.topic, image), depth)

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 from pathlib import Path
 
-from pose_estimation_ros.cli._model_usage import (
-    ModelUsage,
-    add_strict_argument,
-    is_strict,
-    load_complaint,
-    set_complaint,
-    wrong_model,
-)
+from pose_estimation_ros.cli._model_usage import add_strict_argument
 from pose_estimation_ros.cli._options import (
     add_engine_arguments,
     build_engine,
@@ -22,7 +14,7 @@ from pose_estimation_ros.cli._options import (
     model_files,
     read_settings,
 )
-from pose_estimation_ros.cli.video.job import VideoJob
+from pose_estimation_ros.cli.video.one import process_video
 from pose_estimation_ros.cli.video.outputs import STANDARD_OUTPUT, picture_name, writes_pictures
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.io.image_files import ImagesSource
@@ -78,30 +70,9 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--resume: a camera cannot be resumed")
     _check_outputs(args, source)
     earlier = read_records(args.json) if args.resume else EarlierRun([], 0)
-    config = read_settings(args).engine
-    strict = is_strict(args, config)
-    models, pipeline = build_engine(args)
-    usage = ModelUsage(models)
-    with contextlib.ExitStack() as stack:
-        stack.callback(models.close)
-        complaint = set_complaint(args, config, models.one_stage) or load_complaint(models)
-        if strict and complaint:
-            return wrong_model("video", complaint)
-        job = VideoJob(args, source, pipeline, earlier, usage)
-        complete = job.run()
-    # Where the records go to standard output, nothing else does.
-    said = sys.stderr if args.json == STANDARD_OUTPUT else sys.stdout
-    print(job.summary(), file=said)
-    for line in job.limits():
-        print(f"note: {line}", file=sys.stderr)
-    print(usage.summary(), file=said)
-    if not complete:
-        if args.json and not isinstance(source, ImagesSource):
-            print(f"continue with --resume: {job.done} frames are in {args.json}")
-        raise KeyboardInterrupt
-    if strict and usage.complaint:
-        return wrong_model("video", usage.complaint)
-    return 0
+    models, _ = build_engine(args)
+    with contextlib.closing(models):
+        return process_video(args, source, models, earlier)
 
 
 def _check_outputs(args: argparse.Namespace, source: TimedSource) -> None:

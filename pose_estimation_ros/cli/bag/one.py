@@ -63,3 +63,14 @@ def process_bag(
     if strict and usage.complaint:
         return wrong_model("bag", f"bag '{bag}': {usage.complaint}")
     return 0
+
+
+def bag_flags(args: argparse.Namespace) -> list[str]:
+    """The words of a command line for one bag, IN and OUT first, without the engine's options."""
+    words = ["IN", "OUT", "--storage", args.storage]
+    words += [word for topic in args.topic for word in ("--topic", topic)]
+    words += ["--depth", args.depth] if args.depth else []
+    words += ["--images"] * args.images + ["--force"] * args.force
+    if args.strict is not None:
+        words.append("--strict" if args.strict else "--no-strict")
+    return words

@@ -14,6 +14,7 @@ from typing import IO
 
 from pose_estimation_ros.cli._model_usage import worst
 from pose_estimation_ros.cli._options import engine_flags
+from pose_estimation_ros.cli.bag.one import bag_flags
 from pose_estimation_ros.engine.execution.cpu_features import usable_cores
 from pose_estimation_ros.errors import InputError
 
@@ -46,12 +47,7 @@ def run_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> in
 
     def one(bag: Path, out: Path) -> int:
         command = [sys.executable, "-m", "pose_estimation_ros.cli.main", "bag"]
-        command += [str(bag), str(out), "--storage", args.storage]
-        command += [word for topic in args.topic for word in ("--topic", topic)]
-        command += ["--depth", args.depth] if args.depth else []
-        command += ["--images"] * args.images + ["--force"] * args.force
-        if args.strict is not None:
-            command.append("--strict" if args.strict else "--no-strict")
+        command += [str(bag), str(out), *bag_flags(args)[2:]]
         command += engine_flags(args, threads=threads)
         with lock:
             if stopped:

@@ -121,15 +121,15 @@ class VideoJob:
         progress.close()
         return self._camera or not interruption.asked
 
-    def summary(self) -> str:
-        """A one-line summary."""
+    def summary(self, measured: bool = True) -> str:
+        """A one-line summary, with the latency where it was `measured`."""
         latency = summarise(self._latencies_ms)
         text = f"{self.done} frames, {self._persons / max(self.done, 1):.2f} persons a frame"
         if self._records:
             text += f", {len(self._records)} of them answered before"
         if self._live and self._source.skipped:
             text += f", {self._source.skipped} skipped to stay live"
-        if latency.count:
+        if measured and latency.count:
             text += f", latency p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms"
             text += f", max {latency.max:.1f} ms"
         return text

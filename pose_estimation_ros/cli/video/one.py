@@ -22,9 +22,15 @@ from pose_estimation_ros.io.sources import TimedSource
 
 
 def process_video(
-    args: argparse.Namespace, source: TimedSource, models: Models, earlier: EarlierRun
+    args: argparse.Namespace,
+    source: TimedSource,
+    models: Models,
+    earlier: EarlierRun,
+    measured: bool = True,
 ) -> int:
     """Processes a source after the records of an earlier run; the exit code.
+
+    Where it is not `measured`, as the models only repeat answers, no latency is reported.
 
     Raises:
         InputError: something cannot be read or written.
@@ -41,7 +47,7 @@ def process_video(
     complete = job.run()
     # Where the records go to standard output, nothing else does.
     said = sys.stderr if args.json == STANDARD_OUTPUT else sys.stdout
-    print(job.summary(), file=said)
+    print(job.summary(measured), file=said)
     for line in job.limits():
         print(f"note: {line}", file=sys.stderr)
     print(usage.summary(), file=said)

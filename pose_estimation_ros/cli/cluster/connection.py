@@ -14,6 +14,7 @@ from typing import Any
 
 from pose_estimation_ros.cli.cluster.worker import Worker
 from pose_estimation_ros.errors import ConfigError, InputError
+from pose_estimation_ros.package_files import version
 
 LOCAL = "local"
 _ANSWERS_S = 5.0  # an address where Ray is
@@ -26,18 +27,20 @@ class Cluster:
 
     Attributes:
         ray: the library.
-        workers: those that are alive.
-        splits: whether a recording can be answered in segments.
+        workers: those that are alive and have loaded their models.
+        size: how many the cluster has cores for; they come as cores become free.
         closed: whether it was ended.
     """
 
-    def __init__(self, address: str, command: str, words: Sequence[str], cores: int) -> None:
-        """Connects, or starts a cluster here where the address is "local"; starts the workers.
+    def __init__(
+        self, address: str, command: str, words: Sequence[str], cores: int, most: int = 0
+    ) -> None:
+        """Connects, or starts a cluster here where the address is "local"; awaits a worker.
 
         Args:
             address: HOST:PORT of the head node, or "local".
             command: "bag" or "video"; words: of its command line.
-            cores: of each worker.
+            cores: of each worker; most: workers, 0 for as many as there are cores for.
 
         Raises:
             ConfigError: Ray is not installed, or workers and this program differ.
@@ -52,17 +55,26 @@ class Cluster:
         self._command, self._words, self._cores = command, list(words), cores
         self._free: queue.Queue[Any] = queue.Queue()
         self._lock = threading.Lock()
+        self.workers: list[Any] = []
+        self._first: dict[str, Any] = {}  # what the first worker said of itself
+        self._joining: list[threading.Thread] = []
+        self._refused = ""  # why the last one did not join
         self._connect(address)
-        count = max(1, int(ray.cluster_resources().get("CPU", 1)) // cores)
+        room = max(1, int(ray.cluster_resources().get("CPU", 1)) // cores)
+        self.size = min(room, most) if most else room
         self._class = ray.remote(num_cpus=cores, max_restarts=0)(Worker)
-        self.workers: list[Any] = [self._start() for _ in range(count)]
         try:
-            self.splits = self._check()
+            for _ in range(self.size):
+                self._add_worker()
+            self._await_first()
         except BaseException:
             self.close()
             raise
-        for worker in self.workers:
-            self._free.put(worker)
+
+    @property
+    def splits(self) -> bool:
+        """Whether a recording can be answered in segments."""
+        return bool(self._first["splits"])
 
     def take(self) -> Any:
         """A worker that is free, when there is one.
@@ -71,7 +83,7 @@ class Cluster:
             InputError: there is none any more.
         """
         while True:
-            if self.closed or not self.workers:
+            if self.closed or not (self.workers or self._may_join()):
                 raise InputError("no worker is left: start the cluster anew, and give --resume")
             try:
                 return self._free.get(timeout=0.5)
@@ -90,7 +102,7 @@ class Cluster:
             if self.closed:
                 return
             print(f"note: a worker was lost: {reason}", file=sys.stderr, flush=True)
-        threading.Thread(target=self._replace, daemon=True).start()
+        self._add_worker()
 
     def close(self) -> None:
         """Ends the workers, and the cluster if it was started here."""
@@ -117,43 +129,49 @@ class Cluster:
             reason = " ".join(str(error).split())[:300]
             raise InputError(f"--cluster {address}: {reason}") from error
 
-    def _start(self) -> Any:
-        return self._class.remote(self._command, self._words)
+    def _add_worker(self) -> None:
+        """Starts a worker, which joins the others when it has loaded its models."""
+        thread = threading.Thread(target=self._join, daemon=True)
+        self._joining.append(thread)
+        thread.start()
 
-    def _replace(self) -> None:
-        """Starts a worker in place of one that was lost, if its machine is still there."""
-        worker = self._start()
+    def _may_join(self) -> bool:
+        return any(thread.is_alive() for thread in self._joining)
+
+    def _join(self) -> None:
         try:
-            self.ray.get(worker.about.remote(), timeout=_READY_S)
-        except Exception:  # its machine is gone, too: the others do its work
+            kind: Any = self._class
+            worker = kind.remote(self._command, self._words)
+            about = self.ray.get(worker.about.remote())
+        except Exception as error:  # closed, or whatever the worker raised as it started
+            cause = str(getattr(error, "cause", None) or error).strip()
+            self._refused = (cause.splitlines() or [type(error).__name__])[-1][:300]
             return
         with self._lock:
-            if self.closed:
-                return
+            self._first = self._first or {**about, "version": version()}
+            for what in ("version", "models"):
+                if about[what] != self._first[what]:
+                    self._refused = (
+                        f"the machines of the cluster differ: {what} {about[what]} on "
+                        f"{about['node']}, and {self._first[what]} elsewhere: install the same; "
+                        "this one is left out"
+                    )
+                    print(f"note: {self._refused}", file=sys.stderr, flush=True)
+                    return
             self.workers.append(worker)
         self._free.put(worker)
 
-    def _check(self) -> bool:
-        """Whether a recording can be split; waits until the workers have loaded their models."""
+    def _await_first(self) -> None:
         end = time.monotonic() + _READY_S
-        abouts = []
-        for worker in self.workers:
-            try:
-                left = max(end - time.monotonic(), 0.1)
-                abouts.append(self.ray.get(worker.about.remote(), timeout=left))
-            except Exception as error:
-                cause = getattr(error, "cause", None) or error
-                reason = str(cause).strip().splitlines()[-1][:300] if str(cause) else repr(cause)
-                raise InputError(f"a worker of the cluster does not start: {reason}") from error
-        first = abouts[0]
-        for other in abouts[1:]:
-            for what in ("version", "models"):
-                if other[what] != first[what]:
-                    raise ConfigError(
-                        f"the machines of the cluster differ: {what} {first[what]} on "
-                        f"{first['node']}, {other[what]} on {other['node']}: install the same"
-                    )
-        return bool(first["splits"])
+        while not self.workers:
+            if not self._may_join():
+                raise InputError(f"no worker of the cluster starts: {self._refused}")
+            if time.monotonic() > end:
+                raise InputError(
+                    f"no worker of the cluster started within {_READY_S:.0f} s: are all its cores "
+                    "taken? `ray status` says by whom; --cores takes fewer of them"
+                )
+            time.sleep(0.05)
 
 
 def _check_answers(address: str) -> None:

@@ -25,6 +25,9 @@ class Driver:
 
     Everything is kept by recording and segment, so that what comes twice counts once. A worker
     that is lost costs the segments that it had not sent yet; another one answers them.
+
+    Attributes:
+        answered: images that workers answered in segments, this time.
     """
 
     def __init__(self, cluster: Cluster, size: int, write: Write, pieces: Pieces) -> None:
@@ -32,7 +35,7 @@ class Driver:
         self._cluster, self._size, self._write, self._pieces = cluster, size, write, pieces
         self._lock = threading.Lock()
         self._codes: list[int] = []
-        self._answered = 0
+        self.answered = 0
         self._progress = Progress("recordings", None)
 
     def run(self, recordings: Sequence[Recording]) -> int:
@@ -42,7 +45,7 @@ class Driver:
             KeyboardInterrupt: on Ctrl-C; what is done is kept.
         """
         self._progress = Progress("recordings", len(recordings))
-        pool = ThreadPoolExecutor(len(self._cluster.workers) + 1)
+        pool = ThreadPoolExecutor(self._cluster.size + 1)
         waiting: set[Future[None]] = {pool.submit(self._one, one) for one in recordings}
         try:
             while waiting:  # with a timeout, as Ctrl-C does not end a wait without one
@@ -86,7 +89,7 @@ class Driver:
         if self._cluster.splits:
             answers = self._pieces.read(recording, self._cluster.ray.put)
             length = self._on_a_worker(lambda worker: self._get(worker.length.remote(recording)))
-            of = len(self._cluster.workers)
+            of = self._cluster.size
             if length is not None:
                 of = max(1, min(of, -(-length // self._size)))
             with ThreadPoolExecutor(of) as pool:
@@ -118,7 +121,7 @@ class Driver:
                     answers[number] = self._pieces.keep(
                         recording, number, arrays, self._cluster.ray.put
                     )
-                    self._answered += len(arrays["counts"])
+                    self.answered += len(arrays["counts"])
                     self._show()
             raise InputError("a worker ended before the recording: give it again")
 
@@ -154,4 +157,4 @@ class Driver:
         return self._cluster.ray.get(reference)
 
     def _show(self) -> None:
-        self._progress.show(len(self._codes), f"{self._answered} images answered")
+        self._progress.show(len(self._codes), f"{self.answered} images answered")

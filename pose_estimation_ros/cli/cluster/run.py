@@ -7,11 +7,12 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pose_estimation_ros.cli._options import engine_flags, given_settings
+from pose_estimation_ros.cli._options import check_count, engine_flags, given_settings
 from pose_estimation_ros.cli.cluster.connection import LOCAL, Cluster
 from pose_estimation_ros.cli.cluster.driver import Driver
 from pose_estimation_ros.cli.cluster.pieces import Pieces
@@ -64,6 +65,9 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cores", type=int, default=1, metavar="N", help="cores of each worker (default: 1)"
     )
+    group.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="most workers (default: for all cores)"
+    )
 
 
 def on_cluster(
@@ -84,6 +88,7 @@ def on_cluster(
     for name in ("segment", "cores"):
         if getattr(args, name) < 1:
             raise ConfigError(f"--{name}: {getattr(args, name)} is below 1")
+    check_count("workers", args.workers)
     outs = [job.out for job in jobs]
     for out in outs:
         if outs.count(out) > 1:
@@ -101,11 +106,18 @@ def on_cluster(
     def store(recording: Recording, made: Made) -> None:
         _store(by_name[recording.name], made)
 
-    with contextlib.closing(
-        Cluster(args.cluster, command, [str(Path.cwd()), *words], args.cores)
-    ) as c:
-        driver = Driver(c, args.segment, store, pieces)
-        return driver.run([_recording(job) for job in left])
+    words = [str(Path.cwd()), *words]
+    cluster = Cluster(args.cluster, command, words, args.cores, args.workers)
+    with contextlib.closing(cluster):
+        started_s = time.monotonic()
+        driver = Driver(cluster, args.segment, store, pieces)
+        code = driver.run([_recording(job) for job in left])
+        took_s = time.monotonic() - started_s
+    print(
+        f"{len(left)} recordings, {driver.answered} images answered by {cluster.size} workers in "
+        f"{took_s:.1f} s: {driver.answered / took_s:.1f} images/s"
+    )
+    return code
 
 
 def _recording(job: Job) -> Recording:

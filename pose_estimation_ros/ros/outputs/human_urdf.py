@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from xml.etree import ElementTree
+from xml.etree import ElementTree  # nosec B405 - it writes, and reads nothing
 
 from pose_estimation_ros.engine.kinematics import LINKS, BodySize, Link
 

@@ -34,6 +34,7 @@ CONTENTS = {
         "cli",
         "models",
         "docker",
+        "scale",
         "troubleshooting",
     ],
     "Rely on": ["performance", "reliability", "faults", "security"],

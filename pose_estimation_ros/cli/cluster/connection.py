@@ -6,6 +6,7 @@ import logging
 import os
 import queue
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -17,6 +18,13 @@ from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.package_files import version
 
 LOCAL = "local"
+_JOIN = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False)"
+_JOIN_LIMITS = (  # in s, read by Ray
+    "RAY_gcs_server_port_wait_time_s",
+    "RAY_gcs_rpc_server_connect_timeout_s",
+    "RAY_gcs_rpc_server_reconnect_timeout_s",
+)
+_JOINED_S = 30.0
 _ANSWERS_S = 5.0  # an address where Ray is
 _READY_S = 120.0  # a worker with its models loaded
 _STORE_BYTES = 256 * 2**20  # of objects, for a cluster that is started here
@@ -117,6 +125,7 @@ class Cluster:
         options: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False}
         if address == LOCAL:
             options |= {
+                "address": LOCAL,  # otherwise Ray joins a cluster that happens to run here
                 "object_store_memory": _STORE_BYTES,
                 "num_cpus": len(os.sched_getaffinity(0)),
             }
@@ -186,3 +195,18 @@ def _check_answers(address: str) -> None:
             f"--cluster {address}: nobody answers there ({error.strerror or error}): start Ray "
             f"with `ray start --head`, or give --cluster {LOCAL}"
         ) from error
+    # Where something else listens, Ray tries for minutes and then ends its process, so that is
+    # tried in another one. Short limits here would end a long run at the network's first pause.
+    limits = dict.fromkeys(_JOIN_LIMITS, "4")
+    command = [sys.executable, "-c", _JOIN, address]
+    try:
+        code = subprocess.run(
+            command, env={**os.environ, **limits}, capture_output=True, timeout=_JOINED_S
+        ).returncode
+    except subprocess.TimeoutExpired:
+        code = 1
+    if code:
+        raise InputError(
+            f"--cluster {address}: what listens there is no Ray of this version: give the address "
+            "that `ray start --head` printed (one started on 127.0.0.1 is not found)"
+        )

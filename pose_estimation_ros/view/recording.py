@@ -38,6 +38,7 @@ class ViewRecording:
         self._stream, self._kind = stream, "timestamp" if since_epoch else "duration"
         self._cameras: dict[str, ShownCamera] = {}
         self._intrinsics: dict[str, tuple[CameraModel, tuple[int, int]]] = {}
+        self._places: dict[str, AnyArray] = {}
         self._stages: dict[str, tuple[str, ...]] = {}
         # What was logged by whatever moment it was is on no time line of its own.
         for switch in ("set_log_time_enabled", "set_log_tick_enabled"):
@@ -99,8 +100,11 @@ class ViewRecording:
                 image_plane_distance=_FRUSTUM_M,
             )
             self._stream.log(f"cameras/{name}", pinhole, static=True)
-        moved = rr.Transform3D(mat3x3=place[:, :3], translation=place[:, 3])
-        self._stream.log(f"cameras/{name}", moved)
+        before = self._places.get(name)
+        if before is None or not np.array_equal(place, before):
+            self._places[name] = place
+            moved = rr.Transform3D(mat3x3=place[:, :3], translation=place[:, 3])
+            self._stream.log(f"cameras/{name}", moved)
 
     def _log_in_image(self, name: str, frame: ViewFrame) -> None:
         import rerun as rr

@@ -197,6 +197,30 @@ def test_rviz_shows_the_first_camera(tmp_path: Path) -> None:
     assert "/image_annotated:=a/image_annotated" in rviz and "/markers:=a/markers" in rviz
 
 
+@pytest.mark.parametrize(
+    ("view", "options"), [("true", []), ("web", ["--web"]), ("rerun+http://desk:9/proxy", None)]
+)
+def test_the_view_is_attached_to_the_nodes_namespace(
+    tmp_path: Path, view: str, options: list[str] | None
+) -> None:
+    """The program stands in for the real one, which test/ros/viewing starts."""
+    needs_launch()
+    prefix = make_prefix(tmp_path / "prefix", REPORTING_NODE)
+    program = prefix / "lib" / "pose_estimation_ros" / "pose_estimation"
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/view.txt\n')
+    words = [f"view:={view}", "namespace:=r/s", "name:=eyes"]
+    command = ["env", f"REPORTS={tmp_path}", *launch_command(prefix, launch_file("v3"), *words)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    assert run.returncode == 0, run.stdout + run.stderr
+    given = (tmp_path / "view.txt").read_text().split()
+    assert given == [
+        "view",
+        "--ros",
+        "/r/s",
+        *(["--connect", view] if options is None else options),
+    ]
+
+
 def test_show_args_lists_every_setting_and_needs_no_library_of_the_node(tmp_path: Path) -> None:
     """Where `ros2` runs in the system's Python, NumPy and OpenCV may be in the node's alone."""
     needs_launch()

@@ -19,7 +19,7 @@ from pose_estimation_ros.io.output_check import check_outputs
 from pose_estimation_ros.settings import PIPELINES
 from pose_estimation_ros.view.destinations import Destinations
 
-_NODE_RATE = 15.0
+_NODE_RATE = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rate",
         type=float,
         metavar="RATE",
-        help="show at most so many frames a second; 0: all. Default: 15 of a node, else all",
+        help="show at most so many frames a second; 0: all. Default: 10 of a node, else all",
     )
     parser.add_argument("--frames", type=int, default=0, metavar="N", help="stop after N frames")
     add_engine_arguments(parser)

@@ -14,7 +14,7 @@ from pose_estimation_ros.ros.dds import profile as dds_profile
 from pose_estimation_ros.view.destinations import Destinations, View
 
 _LOOK_S, _PATIENCE_S, _SPIN_S = 0.5, 3.0, 0.1
-_NICENESS = 10
+_NICENESS = 19
 
 
 def show_node(namespace: str, wanted: Destinations, rate: float, most: int) -> None:

@@ -31,6 +31,7 @@ _KEPT = 8  # images that wait for their poses
 _STAGES = ("queue", "decode", "detect", "pose", "track", "publish", "total")
 # A serialised message begins with four bytes on its encoding, and these with their stamp.
 _STAMP = {0: struct.Struct(">iI"), 1: struct.Struct("<iI")}
+_AFTER_STAMP = 12
 _INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 
 
@@ -57,6 +58,7 @@ class CameraView:
         self._due_s = -math.inf
         self._images: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._image_topic = ""
+        self._info_data = b""
         self._info: CameraInfo | None = None
         self._image_frame = ""
         self._last_image_s = -math.inf
@@ -75,7 +77,7 @@ class CameraView:
             ends = self._node.get_publishers_info_by_topic(info)
             kept = any(e.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for e in ends)
             profile = qos.latched() if kept else qos.newest_only()
-            self._node.create_subscription(CameraInfo, info, self._take_info, profile)
+            self._node.create_subscription(CameraInfo, info, self._take_info, profile, raw=True)
 
     def _info_topic(self, node: str, topic: str) -> str:
         """The topic of the intrinsics that a node listens to for an image topic."""
@@ -88,8 +90,10 @@ class CameraView:
         named = [one for one in topics if not self.name or f"/{self.name}/" in one]
         return named[0] if len(named) == 1 else ""
 
-    def _take_info(self, message: CameraInfo) -> None:
-        self._info = message
+    def _take_info(self, data: bytes) -> None:
+        if data[_AFTER_STAMP:] != self._info_data:  # it comes with every image, and rarely changes
+            self._info_data = data[_AFTER_STAMP:]
+            self._info = deserialize_message(data, CameraInfo)
 
     def _take_image(self, data: bytes) -> None:
         self._last_image_s = time.monotonic()

@@ -50,10 +50,28 @@ def test_what_is_refused(values: dict[str, str], said: str) -> None:
     assert said in str(refused.value) and "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("values", [{"log_level": "loud"}, {"respawn": "2"}, {"rviz": "maybe"}])
+@pytest.mark.parametrize(
+    "values", [{"log_level": "loud"}, {"respawn": "2"}, {"rviz": "maybe"}, {"view": "maybe"}]
+)
 def test_what_a_launch_file_decides_is_checked(values: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match=f"{next(iter(values))}:="):
         arguments.check(values)
+
+
+@pytest.mark.parametrize(
+    ("view", "options"),
+    [
+        ("", None),
+        ("false", None),
+        ("true", []),
+        ("web", ["--web"]),
+        ("rerun+http://desk:9876/proxy", ["--connect", "rerun+http://desk:9876/proxy"]),
+    ],
+)
+def test_the_view_is_a_window_a_page_or_a_viewer_elsewhere(
+    view: str, options: list[str] | None
+) -> None:
+    assert arguments.view_options({"view": view}) == options
 
 
 def test_no_argument_hides_another() -> None:

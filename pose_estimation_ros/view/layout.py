@@ -83,7 +83,7 @@ def _in_metres(camera: ShownCamera, cameras: Sequence[ShownCamera]) -> Any:
     options: dict[str, Any] = {}
     if not camera.frame:  # x right, y down, z away: looked at from above the camera's shoulder
         options["eye_controls"] = rrb.EyeControls3D(
-            position=(1.2, -0.9, -1.0), look_target=(0.0, 0.1, 2.0), eye_up=(0.0, -1.0, 0.0)
+            position=(0.8, -0.8, -1.7), look_target=(0.0, 0.1, 2.2), eye_up=(0.0, -1.0, 0.0)
         )
     return rrb.Spatial3DView(
         origin="/", contents=contents, name=_title(camera, cameras, f"{where}, m"), **options

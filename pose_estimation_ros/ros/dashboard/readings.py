@@ -38,7 +38,8 @@ def _number(text: str) -> float | None:
 
 def _begin(status: DiagnosticStatus) -> tuple[dict[str, Any], dict[str, str]]:
     values = {value.key: value.value for value in status.values}
-    return {"level": _LEVELS[status.level], "message": status.message}, values
+    level = _LEVELS.get(status.level, "error")  # any program on the domain may send others
+    return {"level": level, "message": status.message}, values
 
 
 def process_readings(status: DiagnosticStatus) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -197,3 +198,12 @@ def test_without_its_server_the_page_says_so_and_ctrl_c_waits_for_no_stream(
     assert stage.dashboard.process.output.endswith("pose_estimation dashboard: interrupted\n")
     _title(page, "The page's server is away")
     assert page.problems == []
+
+
+def test_with_its_server_back_the_page_goes_on_even_after_a_refusal(page: Any, stage: Rig) -> None:
+    address = ("127.0.0.1", stage.dashboard.port)
+    with HTTPServer(address, BaseHTTPRequestHandler) as refusing:  # it knows no GET
+        refusing.timeout = 30
+        refusing.handle_request()
+    stage.dashboard = Dashboard(stage, "--port", str(address[1]))
+    _title(page, "No images")

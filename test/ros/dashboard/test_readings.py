@@ -63,6 +63,11 @@ def test_drops_are_told_by_reason_and_unknown_figures_are_none() -> None:
     assert readings["enabled"]
 
 
+def test_a_level_that_diagnostics_do_not_have_is_an_error() -> None:
+    status = DiagnosticStatus(level=b"\x09", message="odd", name="n: process")
+    assert process_readings(status)["level"] == "error"
+
+
 def _camera(level: bytes, message: str, name: str = "camera") -> dict[str, Any]:
     status = DiagnosticStatus(level=level, message=message, name=f"n: {name}")
     return {**camera_readings(status), "name": name, "topic": "/image"}

@@ -142,6 +142,7 @@ function showProcess(process) {
     ["Threads", process.threads],
     ["GPU", process.gpu && `${process.gpu}, ${Math.round(process.gpu_percent)} %`],
   ].filter(([, value]) => value || value === 0);
+  $("process-title").hidden = pairs.length === 0;
   const key = JSON.stringify(pairs);
   if ($("process").dataset.key === key) return;
   $("process").dataset.key = key;
@@ -179,9 +180,15 @@ $("enabled").addEventListener("click", async () => {
 $("reset").addEventListener("click", async () => text($("answer"), (await wish("reset", {})).text));
 
 await buildParameters($("main-parameters"), $("more-parameters"));
-const events = new EventSource("/api/events");
-events.onmessage = (event) => show(JSON.parse(event.data));
-events.onerror = () => {
-  showHeadline({ level: "away", title: "The page's server is away", text: "pose_estimation dashboard has ended, or cannot be reached. The page goes on when it is back." });
-  for (const button of document.querySelectorAll(".buttons button")) button.disabled = true;
-};
+
+function listen() {
+  const events = new EventSource("/api/events");
+  events.onmessage = (event) => show(JSON.parse(event.data));
+  events.onerror = () => {
+    showHeadline({ level: "away", title: "The page's server is away", text: "pose_estimation dashboard has ended, or cannot be reached. The page goes on when it is back; where a token is demanded, open the address that it prints." });
+    for (const button of document.querySelectorAll(".buttons button")) button.disabled = true;
+    // Browsers try again by themselves after a lost connection, but not after a refusal.
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+  };
+}
+listen();

@@ -64,6 +64,7 @@ def _show(shown: Any, executor: Any, view: View, interruption: Interruption, mos
     began_s = look_s = time.monotonic()
     told = ""
     while not (interruption.asked or view.ended or (most and shown.frames >= most)):
+        time.sleep(min(max(shown.rest_s, 0.0), _SPIN_S))
         executor.spin_once(timeout_sec=_SPIN_S)
         now_s = time.monotonic()
         if now_s < look_s:

@@ -27,6 +27,7 @@ from pose_estimation_ros.view.frame import IN_CAMERA, ViewFrame, as_jpeg
 from pose_estimation_ros.view.recording import ViewRecording
 
 _COMPRESSED, _JPEG = "/compressed", b"\xff\xd8"
+_NEWEST = 3  # messages that wait while the view rests
 _KEPT = 8  # images that wait for their poses
 _STAGES = ("queue", "decode", "detect", "pose", "track", "publish", "total")
 # A serialised message begins with four bytes on its encoding, and these with their stamp.
@@ -62,7 +63,13 @@ class CameraView:
         self._info: CameraInfo | None = None
         self._image_frame = ""
         self._last_image_s = -math.inf
-        node.create_subscription(PoseArray, topic, self._take_poses, _last(10), raw=True)
+        depth = _NEWEST if rate else 10
+        node.create_subscription(PoseArray, topic, self._take_poses, _last(depth), raw=True)
+
+    @property
+    def rest_s(self) -> float:
+        """How long nothing that comes will be shown."""
+        return self._due_s - time.monotonic() if self._period_s else 0.0
 
     def open_images(self, node: str, topic: str, frame: str) -> None:
         """Subscribes to the images of a node, given by its full name; `frame` is that of them."""
@@ -71,7 +78,7 @@ class CameraView:
             return
         self._image_topic = topic
         kind = CompressedImage if topic.endswith(_COMPRESSED) else ImageMsg
-        self._node.create_subscription(kind, topic, self._take_image, _last(3), raw=True)
+        self._node.create_subscription(kind, topic, self._take_image, _last(_NEWEST), raw=True)
         info = self._info_topic(node, topic)
         if info:
             ends = self._node.get_publishers_info_by_topic(info)

@@ -37,6 +37,11 @@ class NodeView:
         """How many were shown."""
         return sum(camera.frames for camera in self._cameras.values())
 
+    @property
+    def rest_s(self) -> float:
+        """How long nothing that comes will be shown: messages then wait, and cost no time."""
+        return min((camera.rest_s for camera in self._cameras.values()), default=0.0)
+
     def look(self) -> str:
         """Looks who is there; returns what is still missing, empty where nothing is."""
         elsewhere = set()

@@ -16,6 +16,7 @@ answers differ the joint is no target, see ``training.pose.people``.
     python -m training.build_people coco_train
     python -m training.build_people everyday --pictures ../train/gathered
     python -m training.build_people more --pictures ../train/gathered
+    python -m training.build_people nobody  # after training.build_cache
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pose_estimation_ros.engine.runtimes import Runtime, load_runtime
 from training.common.data import (
     BOX_IN_CROP,
     CROP_SIDE,
@@ -37,6 +39,8 @@ from training.common.data import (
     default_shared,
     read_tar,
 )
+from training.common.image_pool import Pool
+from training.common.metrics import detect
 from training.distillation.labelling import PicoDet, YoloxNano, merge
 from training.distillation.tinypose import OfflineTeacher
 
@@ -57,6 +61,9 @@ class Person:
 
 
 Picture = tuple[str, np.ndarray, list[Person]]
+PACKS = ("coco_train", "everyday", "more", "pose_extra", "empty", "nobody")
+# Of the detector's boxes where nobody is: least score, how many a scene, least px.
+FAINTEST, MOST_OF_NOBODY, SMALLEST_OF_NOBODY = 0.06, 3, 36
 MORE_FROM = ("everyday", "everyday_more")  # of gather.py
 IN_THE_CROPS = "lspet_"  # names of pictures whose people are person crops already
 
@@ -162,14 +169,20 @@ def build(pictures: Iterable[Picture], name: str, cache: Path, teacher: OfflineT
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="cut people out of whole pictures")
-    parser.add_argument("pack", choices=("coco_train", "everyday", "more", "pose_extra", "empty"))
+    parser.add_argument("pack", choices=PACKS)
     parser.add_argument("--shared", type=Path, default=default_shared())
     parser.add_argument("--cache", type=Path, default=default_cache() / "people")
     parser.add_argument("--pictures", type=Path, help="folder that gather.py wrote")
+    parser.add_argument(
+        "--detector", type=Path, default=Path("models/person_detector.onnx"), help="of nobody"
+    )
     options = parser.parse_args()
     data = options.shared / "data"
     if options.pack == "empty":
         count = build_empty(data, options.cache)
+    elif options.pack == "nobody":
+        detector = load_runtime(options.detector, "onnxruntime", 1)
+        count = build_nobody(Pool(options.cache.parent), detector, options.cache)
     else:
         if options.pack == "coco_train":
             listing = json.loads((data / "coco_train" / "person_keypoints.json").read_text())
@@ -201,6 +214,35 @@ def build_empty(data: Path, cache: Path) -> int:
             crops.append(stored_crop(image, box)[0])
     cache.mkdir(parents=True, exist_ok=True)
     np.save(cache / "empty_crops.npy", np.stack(crops))
+    return len(crops)
+
+
+def build_nobody(pool: Pool, detector: Runtime, cache: Path) -> int:
+    """Write the pack of what the detector takes for people where nobody is.
+
+    Of scenes in which it sees nothing, one in four gives a random box.
+    """
+
+    def predict(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        boxes, scores = detector.run(picture[None])[:2]
+        return boxes[0], scores[0]
+
+    rng = np.random.default_rng(0)
+    crops = []
+    for index in range(*pool.groups["empty"]):
+        image = np.ascontiguousarray(pool.scene(index).image)
+        boxes = detect(predict, image, FAINTEST)[0][:MOST_OF_NOBODY]
+        boxes = boxes[(boxes[:, 2:] - boxes[:, :2]).max(1, initial=0) >= SMALLEST_OF_NOBODY]
+        if not len(boxes) and rng.random() < 0.25:
+            size = np.array(image.shape[1::-1])
+            part = rng.uniform(0.3, 0.9, 2) * size
+            corner = rng.random(2) * (size - part)
+            boxes = np.concatenate((corner, corner + part))[None]
+        crops += [
+            stored_crop(image, np.concatenate((box[:2], box[2:] - box[:2])))[0] for box in boxes
+        ]
+    cache.mkdir(parents=True, exist_ok=True)
+    np.save(cache / "nobody_crops.npy", np.stack(crops))
     return len(crops)
 
 

@@ -74,6 +74,16 @@ def read_norms(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     }
 
 
+def read_presence(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    """The tensors of the layer that tells people from things; none where there is none."""
+    start = "network.presence."
+    return {
+        i.name.removeprefix("network."): numpy_helper.to_array(i)
+        for i in model.graph.initializer
+        if i.name.startswith(start)
+    }
+
+
 @torch.no_grad()
 def take_normalised(stem: nn.Module) -> None:
     """Undo ``take_bytes``, in place: the stem then takes normalised pictures again."""
@@ -162,7 +172,8 @@ def load(path: Path, joints: int = 17) -> Network:
         channels = len(convolutions["head.final_layer"][1])
         network = ConvNeXtPose("XS", joints, channels // joints)
     elif heads := {name.split(".")[1] for name in convolutions if name.startswith("heads.")}:
-        network = MultiHeadPose(sorted(heads), ConvNeXtPose("XS", joints, EXPORTED_DEPTH))
+        start, presence = ConvNeXtPose("XS", joints, EXPORTED_DEPTH), read_presence(model)
+        network = MultiHeadPose(sorted(heads), start, presence=bool(presence))
     elif "outputs.0" in convolutions:
         network = PersonDetector()
     else:
@@ -181,7 +192,8 @@ def load(path: Path, joints: int = 17) -> Network:
         # One without a bias of its own got its norm's.
         owner = name if name + ".bias" in state else norms.get(name, name)
         state[owner + ".bias"] = torch.tensor(bias)
-    state |= {name: torch.tensor(value) for name, value in read_norms(model).items()}
+    others = read_norms(model) | read_presence(model)
+    state |= {name: torch.tensor(value) for name, value in others.items()}
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

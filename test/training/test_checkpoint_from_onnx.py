@@ -12,13 +12,12 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from pose_estimation_ros.engine.networks.convnextpose import (  # noqa: E402
     ConvNeXtPose,
-    ExportedPose,
     load_checkpoint,
 )
 from training import checkpoint_from_onnx, export  # noqa: E402
 from training.common.device import normalise  # noqa: E402
 from training.detector.network import PersonDetector, start_from  # noqa: E402
-from training.pose.heads import MultiHeadPose, place  # noqa: E402
+from training.pose.heads import ExportedHead, MultiHeadPose, place, read_heads  # noqa: E402
 from training.pose.train import start_from as start_pose_from  # noqa: E402
 
 
@@ -159,9 +158,8 @@ def test_a_checkpoint_of_the_shipped_model_gives_its_output(tmp_path):
     session = onnxruntime.InferenceSession(str(shipped), providers=["CPUExecutionProvider"])
     wanted, wanted_scores = session.run(None, {"image": image})
     sharpness = float(session.get_modelmeta().custom_metadata_map["sharpness"])
-    power = math.log(export.POSE_THRESHOLD) / math.log(0.16)  # as its card says
-    network = load_checkpoint(start, 17)
-    exported = ExportedPose(network, 192, sharpness=sharpness, score_power=power)
+    power = math.log(export.POSE_THRESHOLD) / math.log(0.072)  # as its card says
+    exported = ExportedHead(read_heads(start), 192, sharpness=sharpness, score_power=power)
     with torch.no_grad():
         joints, scores = exported.eval()(torch.from_numpy(image))
     np.testing.assert_allclose(joints.numpy()[..., :2], wanted[..., :2], atol=1e-2)

@@ -82,7 +82,7 @@ def test_pose_is_as_accurate_as_its_card_says(path):
         lambda crops: model.run(crops)[0], metrics.dev_set(SHARED), 192, enlarge
     )
     assert figures["counted"] == 113
-    assert figures["mean_oks"] >= 0.665
+    assert figures["mean_oks"] >= 0.7
 
 
 @pytest.fixture(scope="module")

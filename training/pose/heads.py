@@ -236,12 +236,18 @@ class MultiHeadPose(nn.Module):
         heads: names of ``HEADS``, a number behind them tells equal ones apart.
         start: the published network to start from.
         probes: those of which the backbone does not learn.
+        presence: with the layer that tells people from things, see ``training.pose.presence``.
     """
 
     def __init__(
-        self, heads: list[str], start: ConvNeXtPose, probes: Collection[str] = ()
+        self,
+        heads: list[str],
+        start: ConvNeXtPose,
+        probes: Collection[str] = (),
+        presence: bool = False,
     ) -> None:
         super().__init__()
+        self.presence = nn.Linear(STAGES[-1], 1) if presence else None
         self.probes = frozenset(probes)
         self.backbone = copy.deepcopy(start.backbone)
         built = {name: HEADS[name.rstrip("0123456789")]() for name in heads}
@@ -284,8 +290,16 @@ def place(located: Located, power: float = 1.0) -> Tensor:
     return torch.stack(found, 2)
 
 
+def pooled(features: list[Tensor]) -> Tensor:
+    """What presence is told from: the mean of the last features, (n, 320)."""
+    return features[-1].mean((2, 3))
+
+
 class ExportedHead(nn.Module):
     """A network with one head as it is exported: uint8 crop in, crop pixels and metres out.
+
+    Where it has a layer for presence, joints' scores are multiplied by the probability that the
+    crop shows a person at all.
 
     Args:
         network: with one head of marginals in the plane; it is copied.
@@ -306,12 +320,16 @@ class ExportedHead(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Map uint8 RGB crops (n, S, S, 3) to joints (n, j, 3) and scores (n, j)."""
-        (located,) = self.network(image.permute(0, 3, 1, 2).float()).values()
+        features = self.network.features(image.permute(0, 3, 1, 2).float())
+        (head,) = self.network.heads.values()
+        located = head(features)
         xy = place(located, self.sharpness) * self.side - 0.5
         z = (located.z[..., None] * 2 - 1).clamp(-1, 1)  # a map of depth has no bounds
         # About 20 px of 192, of whatever grid.
         window = 5 if located.plane.shape[-1] > SCORE_CELLS else 3
         scores = peak_score(located.plane.exp(), window)
+        if self.network.presence is not None:
+            scores = scores * self.network.presence(pooled(features)).sigmoid()
         if self.score_power != 1:
             scores = scores**self.score_power
         return torch.cat((xy, z), dim=2), scores
@@ -327,6 +345,7 @@ def read_heads(path: Path) -> MultiHeadPose:
     names = sorted({key.split(".")[1] for key in state if key.startswith("heads.")})
     if not names:
         raise ValueError(f"{path}: a checkpoint without heads")
-    network = MultiHeadPose(names, ConvNeXtPose("XS", 17, 8))
+    presence = any(key.startswith("presence.") for key in state)
+    network = MultiHeadPose(names, ConvNeXtPose("XS", 17, 8), presence=presence)
     network.load_state_dict(state)
     return network.eval()

@@ -32,7 +32,9 @@ SHARES = {
     "pose_extra": 0.04,
     "crops": 0.2,
     "empty": 0.05,
+    "nobody": 0.05,
 }
+NOBODY = ("empty", "nobody")  # packs without people
 Batch = tuple[Tensor, Tensor]
 
 
@@ -79,7 +81,7 @@ def merge_labels(
 def read_pack(cache: Path, name: str) -> Pack:
     """A pack of ``training.build_people``."""
     crops = np.load(cache / f"{name}_crops.npy", mmap_mode="r")
-    if name == "empty":
+    if name in NOBODY:
         joints = np.zeros((len(crops), 17, 3), np.float32)
         weight = np.zeros_like(joints)
         weight[..., 2] = 1

@@ -6,3 +6,4 @@ for pack in everyday more pose_extra; do
   python -m training.build_people $pack --pictures ../train/gathered
 done
 python -m training.build_people empty
+python -m training.build_people nobody  # what models/person_detector.onnx takes for people

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import secrets
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pose_estimation_ros.cli.cluster.worker import Worker
+from pose_estimation_ros.engine.execution.cpu_features import usable_cores
 from pose_estimation_ros.errors import ConfigError, InputError
 from pose_estimation_ros.package_files import version
 
@@ -54,6 +56,11 @@ class Cluster:
             ConfigError: Ray is not installed, or workers and this program differ.
             InputError: no Ray answers there, or no worker starts.
         """
+        if address == LOCAL:
+            # Ray listens on all interfaces, and runs whatever it is sent: not without a token.
+            # It reads both as it is imported.
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         try:
             import ray
         except ImportError as error:
@@ -90,8 +97,11 @@ class Cluster:
         Raises:
             InputError: there is none any more.
         """
+        end = time.monotonic() + _READY_S  # for another one where the last is lost
         while True:
-            if self.closed or not (self.workers or self._may_join()):
+            if self.workers:
+                end = time.monotonic() + _READY_S
+            if self.closed or not (self.workers or self._may_join()) or time.monotonic() > end:
                 raise InputError("no worker is left: start the cluster anew, and give --resume")
             try:
                 return self._free.get(timeout=0.5)
@@ -126,8 +136,9 @@ class Cluster:
         if address == LOCAL:
             options |= {
                 "address": LOCAL,  # otherwise Ray joins a cluster that happens to run here
+                "_node_ip_address": "127.0.0.1",
                 "object_store_memory": _STORE_BYTES,
-                "num_cpus": len(os.sched_getaffinity(0)),
+                "num_cpus": usable_cores(),
             }
         else:
             _check_answers(address)

@@ -62,9 +62,7 @@ def check_port(address: str, port: int, option: str) -> None:
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, port))
+        socket.create_server((address, port), family=family).close()
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
@@ -74,8 +72,7 @@ def check_port(address: str, port: int, option: str) -> None:
 
 def free_port() -> int:
     """A port of the loopback interface that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
+    with socket.create_server((LOOPBACK, 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
 

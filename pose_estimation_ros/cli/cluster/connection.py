@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -56,6 +57,8 @@ class Cluster:
             ConfigError: Ray is not installed, or workers and this program differ.
             InputError: no Ray answers there, or no worker starts.
         """
+        # After the end a thread that still asks would start another cluster.
+        os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
         if address == LOCAL:
             # Ray listens on all interfaces, and runs whatever it is sent: not without a token.
             # It reads both as it is imported.
@@ -124,10 +127,15 @@ class Cluster:
 
     def close(self) -> None:
         """Ends the workers, and the cluster if it was started here."""
+        if self.closed:
+            return
         self.closed = True
+        # Whatever Ray raises where the cluster, or a part of it, has gone already.
         for worker in self.workers:
-            self.ray.kill(worker)
-        self.ray.shutdown()
+            with contextlib.suppress(Exception):
+                self.ray.kill(worker)
+        with contextlib.suppress(Exception):
+            self.ray.shutdown()
 
     def _connect(self, address: str) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -143,6 +151,7 @@ class Cluster:
         else:
             _check_answers(address)
             options = {"address": address, "log_to_driver": False}
+        logging.getLogger("ray").setLevel(logging.ERROR)
         try:
             self.ray.init(configure_logging=True, logging_level=logging.ERROR, **options)
         except Exception as error:  # whatever Ray raises

@@ -132,7 +132,8 @@ def test_a_node_that_dies_and_an_interruption_lose_nothing(
     out = tmp_path / "long.jsonl"
     command = [*COMMAND, "video", str(clips[0]), "--json", str(out), "--segment", "2"]
     command += ["--cluster", cluster.address]
-    node = cluster.add_node(**_NODE)
+    # Of another address, as a program joins through the node of its own.
+    node = cluster.add_node(**_NODE, node_ip_address="127.0.0.2")
     pieces = tmp_path / ".pieces"
     first = _started(command)
     _await(lambda: len(list(pieces.rglob("*.npz"))) >= 2, first)

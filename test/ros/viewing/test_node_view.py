@@ -37,7 +37,7 @@ def test_it_holds_what_was_published(rig: Rig, tmp_path: Path) -> None:
     rows = read(file)
     messages = {round(_stamp(m), 4): m for m in rig.client.poses}
     shown = rows["/cameras/camera/boxes"]
-    assert len(shown) > 0.7 * len(messages) > 10
+    assert len(shown) > 0.7 * len(messages) > 3
     ids = component(rows, "/cameras/camera/boxes", "track_id")
     points = component(rows, "/cameras/camera/joints", "Points2D:positions")
     metres = component(rows, "/people/camera/joints", "Points3D:positions")
@@ -85,7 +85,7 @@ def test_every_camera_has_its_own_place(rig: Rig, tmp_path: Path) -> None:
     poses = [node.create_publisher(PoseArray, f"{name}/poses", 1) for name in ("front", "rear")]
     images = node.create_publisher(CompressedImage, "/rgb/compressed", 1)
     diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
-    view = _view(rig, "--ros", rig.namespace, "--save", str(file), "--rate", "0", "--frames", "4")
+    view = _view(rig, "--ros", rig.namespace, "--save", str(file), "--rate", "0", "--frames", "12")
     values = [KeyValue(key="package", value="pose_estimation_ros")]
     values.append(KeyValue(key="topic", value="/rgb/compressed"))
     name = f"{rig.namespace.strip('/')}/test_client: rear"
@@ -99,7 +99,7 @@ def test_every_camera_has_its_own_place(rig: Rig, tmp_path: Path) -> None:
         if images.get_subscription_count():
             header = Header(stamp=stamp, frame_id="lens")
             images.publish(CompressedImage(header=header, format="jpeg", data=jpeg))
-            rig.client.spin_for(0.05)
+            rig.client.spin_for(0.3)  # it has to arrive before its poses
             for publisher in poses:
                 message = PoseArray(header=Header(stamp=stamp, frame_id="map"), skeleton="coco17")
                 message.image_width, message.image_height = 64, 48

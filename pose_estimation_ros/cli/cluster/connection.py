@@ -76,6 +76,7 @@ class Cluster:
         self.workers: list[Any] = []
         self._first: dict[str, Any] = {}  # what the first worker said of itself
         self._joining: list[threading.Thread] = []
+        self._started: list[Any] = []  # every worker, also those that have yet to join
         self._refused = ""  # why the last one did not join
         self._connect(address)
         room = max(1, int(ray.cluster_resources().get("CPU", 1)) // cores)
@@ -125,15 +126,21 @@ class Cluster:
             print(f"note: a worker was lost: {reason}", file=sys.stderr, flush=True)
         self._add_worker()
 
-    def close(self) -> None:
-        """Ends the workers, and the cluster if it was started here."""
-        if self.closed:
-            return
-        self.closed = True
-        # Whatever Ray raises where the cluster, or a part of it, has gone already.
-        for worker in self.workers:
+    def stop(self) -> None:
+        """Ends the workers: what is asked of them fails, and nothing more can be."""
+        with self._lock:
+            self.closed = True
+        for worker in self._started:
+            # Whatever Ray raises where the cluster, or a part of it, has gone already.
             with contextlib.suppress(Exception):
                 self.ray.kill(worker)
+
+    def close(self) -> None:
+        """Ends the workers, and the cluster if it was started here."""
+        self.stop()
+        # Ray ends the whole program where a thread still asks it something after its end.
+        for thread in self._joining:
+            thread.join(timeout=_ANSWERS_S)
         with contextlib.suppress(Exception):
             self.ray.shutdown()
 
@@ -170,7 +177,11 @@ class Cluster:
     def _join(self) -> None:
         try:
             kind: Any = self._class
-            worker = kind.remote(self._command, self._words)
+            with self._lock:
+                if self.closed:
+                    return
+                worker = kind.remote(self._command, self._words)
+                self._started.append(worker)
             about = self.ray.get(worker.about.remote())
         except Exception as error:  # closed, or whatever the worker raised as it started
             cause = str(getattr(error, "cause", None) or error).strip()

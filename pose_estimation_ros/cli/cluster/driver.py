@@ -51,10 +51,10 @@ class Driver:
             while waiting:  # with a timeout, as Ctrl-C does not end a wait without one
                 _, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
         finally:
-            # The threads that wait for a worker learn that there is none any more.
+            # The threads that wait for a worker, or for its answer, learn that there is none.
             if waiting:
-                self._cluster.close()
-            pool.shutdown(wait=not waiting, cancel_futures=True)
+                self._cluster.stop()
+            pool.shutdown(cancel_futures=True)
         self._progress.close()
         return worst(self._codes)
 

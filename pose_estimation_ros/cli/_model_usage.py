@@ -37,6 +37,13 @@ def is_strict(args: argparse.Namespace, config: EngineConfig) -> bool:
     return bool(named and not config.fallback_models if args.strict is None else args.strict)
 
 
+def strict_flags(args: argparse.Namespace) -> list[str]:
+    """The words of a command line that say again whether --strict or --no-strict was given."""
+    if args.strict is None:
+        return []
+    return ["--strict" if args.strict else "--no-strict"]
+
+
 def wrong_model(command: str, complaint: str) -> int:
     """Prints that another model than the one asked for answered; returns the exit code."""
     text = f"{complaint} (--no-strict allows it)"

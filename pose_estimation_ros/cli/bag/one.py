@@ -14,6 +14,7 @@ from pose_estimation_ros.cli._model_usage import (
     is_strict,
     load_complaint,
     set_complaint,
+    strict_flags,
     wrong_model,
 )
 from pose_estimation_ros.cli.bag.job import BagJob
@@ -71,6 +72,4 @@ def bag_flags(args: argparse.Namespace) -> list[str]:
     words += [word for topic in args.topic for word in ("--topic", topic)]
     words += ["--depth", args.depth] if args.depth else []
     words += ["--images"] * args.images + ["--force"] * args.force
-    if args.strict is not None:
-        words.append("--strict" if args.strict else "--no-strict")
-    return words
+    return words + strict_flags(args)

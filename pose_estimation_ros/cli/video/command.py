@@ -6,7 +6,7 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from pose_estimation_ros.cli._model_usage import add_strict_argument
+from pose_estimation_ros.cli._model_usage import add_strict_argument, strict_flags
 from pose_estimation_ros.cli._options import (
     add_engine_arguments,
     build_engine,
@@ -116,8 +116,7 @@ def _on_cluster(args: argparse.Namespace) -> int:
     words = ["IN", "--json", "OUT", "--frames", str(args.frames)]
     words += ["--coco", "OUT"] if args.coco else []
     words += ["--sequence"] * args.sequence
-    if args.strict is not None:
-        words.append("--strict" if args.strict else "--no-strict")
+    words += strict_flags(args)
     return on_cluster("video", args, words, jobs)
 
 

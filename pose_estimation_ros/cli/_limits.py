@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pose_estimation_ros.engine.types import PoseResult
+from pose_estimation_ros.model_zoo.pipeline_models import detector_size
 from pose_estimation_ros.settings import EngineConfig, PipelineOptions
 
 # px in the detector's input: most of the smaller ones are not found.
@@ -17,7 +18,7 @@ class LimitNotes:
     """Looks at the answers, frame by frame."""
 
     def __init__(self, config: EngineConfig, options: PipelineOptions) -> None:
-        self._size_px, self._most = config.detector_size, options.detector.max_persons
+        self._size_px, self._most = detector_size(config), options.detector.max_persons
         self._one = config.pipeline == "v3"
         self._frames = self._cut_short = self._persons = self._small = 0
         self._most_left_out = 0

@@ -40,6 +40,12 @@ def warn_of_missing(config: EngineConfig) -> None:
         _log.warning(missing_text(config, missing, ", the embedded take their place"))
 
 
+def detector_name(config: EngineConfig) -> str:
+    """The detector that is named, or that of the set where it is here; empty for the embedded."""
+    of_set = _wanted(config).get("yolo_model")
+    return of_set.name if of_set and of_set.path.is_file() else config.yolo_model
+
+
 def _wanted(config: EngineConfig) -> dict[str, ModelEntry]:
     """The models of the set by the parameter that names them, where nothing else is named."""
     if config.models == _EMBEDDED:

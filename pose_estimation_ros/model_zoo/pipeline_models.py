@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from pose_estimation_ros.engine.detection.canvas_network import DEFAULT_SIZE
 from pose_estimation_ros.engine.detection.detector import Detector
 from pose_estimation_ros.engine.detection.network_detector import NetworkDetector
 from pose_estimation_ros.engine.detection.whole_frame import WholeFrameDetector
@@ -32,12 +33,16 @@ from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
 from pose_estimation_ros.model_zoo.manifest import embedded_int8, packaged_manifest, resolve_model
 from pose_estimation_ros.model_zoo.model_sets import (
     detector_may_be_needless,
+    detector_name,
     warn_of_missing,
     with_models_of_set,
 )
 from pose_estimation_ros.settings import EngineConfig
 
 _log = logging.getLogger(__name__)
+
+# px, for the embedded detector: in int8 they take about the time of DEFAULT_SIZE in float.
+INT8_SIZE = 416
 
 T = TypeVar("T")
 
@@ -65,9 +70,8 @@ class ModelLoaders:
         decoder, classes = "", tuple[int, ...]()
         if self._is_asked(path, "detector", config.yolo_model):
             decoder, classes = config.decoder.replace("auto", ""), config.person_classes()
-        return NetworkDetector(
-            runtime, config.enable_letterbox, config.detector_size, decoder, classes
-        )
+        size = _size_for(path, config)
+        return NetworkDetector(runtime, config.enable_letterbox, size, decoder, classes)
 
     def pose(self, path: Path, *, urgent: bool) -> PoseModel:
         """A pose model, which every worker calls at the same time, or a one-stage one."""
@@ -90,7 +94,7 @@ class ModelLoaders:
             pose_model,
             skeleton=skeleton,
             published=published,
-            size=self._config.detector_size,
+            size=_size_for(path, self._config),
             letterbox=self._config.enable_letterbox,
             classes=classes,
         )
@@ -213,6 +217,19 @@ def root_depth_candidates(
         return [box_depth]
     load = partial(loaders.root_depth, resolve_model(config.rootnet_model))
     return [Candidate(config.rootnet_model, load), box_depth]
+
+
+def detector_size(config: EngineConfig) -> int:
+    """Longer side in px of the image that the detector asked for is given, where that is free."""
+    name = detector_name(config)
+    embedded = embedded_int8("detector") if _use_int8(config) else None
+    return _size_for(resolve_model(name) if name else embedded, config)
+
+
+def _size_for(path: Path | None, config: EngineConfig) -> int:
+    """The same for the model in a file."""
+    own = INT8_SIZE if path is not None and path == embedded_int8("detector") else DEFAULT_SIZE
+    return config.detector_size or own
 
 
 def _fallbacks(config: EngineConfig, task: str) -> list[str]:

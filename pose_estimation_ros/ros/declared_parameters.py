@@ -132,13 +132,13 @@ def descriptor(setting: Setting) -> ParameterDescriptor:
         additional_constraints="; ".join(constraints),
         read_only=not setting.live,
     )
-    if setting.low is None or setting.high is None:
+    if setting.least is None or setting.high is None:
         return described
     if isinstance(setting.default, int):
-        span = IntegerRange(from_value=int(setting.low), to_value=int(setting.high), step=1)
+        span = IntegerRange(from_value=int(setting.least), to_value=int(setting.high), step=1)
         described.integer_range = [span]
     else:
-        reals = FloatingPointRange(from_value=float(setting.low), to_value=float(setting.high))
+        reals = FloatingPointRange(from_value=float(setting.least), to_value=float(setting.high))
         described.floating_point_range = [reals]
     return described
 

@@ -136,8 +136,9 @@ class EngineConfig:
     )
     enable_letterbox: bool = setting(True, "Keep the image's proportions for the detector.")
     detector_size: int = setting(
-        320,
-        "Longer side of the detector's input, where it is free.",
+        0,
+        "Longer side of the detector's input, where it is free; 0: 416 for the embedded detector "
+        "in int8, 320 for others.",
         low=64,
         high=2048,
         unit="px",

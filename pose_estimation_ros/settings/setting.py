@@ -29,7 +29,8 @@ class Setting:
         default: its type is that of all values.
         help: what it does, in a sentence.
         live: whether it may change while the node runs; the others need a restart.
-        low, high: the range of a number, both included; None where there is none.
+        low, high: the range of a number, both included; None where there is none. A default
+            outside of it is allowed, too.
         unit: of a number and its range; empty for counts and shares.
         choices: the texts that are allowed; empty where any is.
         flag: the command line's, such as "--threads"; empty where it is not offered there.
@@ -49,10 +50,19 @@ class Setting:
 
     @property
     def range(self) -> str:
-        """Such as "0 to 3600 s"; empty where there is no range."""
+        """Such as "1 to 3600 s" or "0 or 64 to 2048 px"; empty where there is no range."""
         if self.low is None or self.high is None:
             return ""
-        return f"{_digits(self.low)} to {_digits(self.high)} {self.unit}".rstrip()
+        span = f"{_digits(self.low)} to {_digits(self.high)} {self.unit}".rstrip()
+        return span if self._spans(self.default) else f"{_digits(self.default)} or {span}"
+
+    @property
+    def least(self) -> float | None:
+        """The least number that is allowed."""
+        return None if self.low is None else min(self.low, self.default)
+
+    def _spans(self, value: float) -> bool:
+        return self.low is None or self.high is None or self.low <= value <= self.high
 
     def refusal(self, value: Any, label: str) -> str:
         """Why a value of the right type is not allowed, for a person; empty where it is.
@@ -63,8 +73,9 @@ class Setting:
             return f"{label}: '{value}' is unknown: choose one of {', '.join(self.choices)}"
         if isinstance(value, float) and not math.isfinite(value):
             return f"{label}: {value} is not a finite number"
-        if self.low is not None and self.high is not None and not self.low <= value <= self.high:
-            return f"{label}: {_digits(value)} is not from {self.range}"
+        if self.range and value != self.default and not self._spans(value):
+            way = "from " if self._spans(self.default) else ""
+            return f"{label}: {_digits(value)} is not {way}{self.range}"
         return ""
 
 

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.engine import Frame, Image
+from pose_estimation_ros.engine.detection.network_detector import NetworkDetector
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.errors import ConfigError
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.model_zoo.fallback_order import candidates_for, task_of
+from pose_estimation_ros.model_zoo.pipeline_models import detector_size
 from pose_estimation_ros.settings import EngineConfig, PipelineOptions
 
 
@@ -48,18 +50,38 @@ def test_in_int8_the_float_version_stands_behind() -> None:
 @pytest.mark.parametrize(
     ("flags", "fast"), [({"avx2", "avx512_vnni"}, True), ({"asimddp"}, True), ({"avx2"}, False)]
 )
-def test_int8_is_for_processors_that_compute_it_faster(
+def test_int8_and_the_larger_input_are_for_processors_that_compute_it_faster(
     flags: set[str], fast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "pose_estimation_ros.engine.execution.cpu_features.cpu_flags", lambda: frozenset(flags)
     )
-    models = build_models(EngineConfig())
-    assert models.detector.status.active == ("person_detector_int8" if fast else "person_detector")
+    float_too = ("person_detector", 320)
+    assert _active_and_side(EngineConfig()) == (
+        ("person_detector_int8", 416) if fast else float_too
+    )
+    assert _active_and_side(EngineConfig(int8=False)) == float_too
+    asked = EngineConfig(detector_size=640)
+    assert _active_and_side(asked)[1] == detector_size(asked) == 640
+
+
+def _active_and_side(config: EngineConfig) -> tuple[str, int]:
+    """The active detector, and the longer side of the input that it is given."""
+    models = build_models(config)
+    active = models.detector.status.active
+    detector = models.detector.call(lambda model: model)
+    assert isinstance(detector, NetworkDetector)
+    side = detector.prepare(Image(np.zeros((480, 640, 3), np.uint8))).width
+    assert side == detector_size(config)
     models.close()
-    models = build_models(EngineConfig(int8=False))
-    assert models.detector.status.active == "person_detector"
-    models.close()
+    return active, side
+
+
+def test_a_detector_that_is_named_keeps_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pose_estimation_ros.model_zoo.pipeline_models._use_int8", lambda _: True)
+    assert detector_size(EngineConfig()) == 416
+    assert detector_size(EngineConfig(yolo_model="person_detector")) == 320
+    assert detector_size(EngineConfig(yolo_model="yolo.onnx")) == 320
 
 
 @pytest.mark.slow
@@ -154,6 +176,7 @@ for name in ("torch", "torchvision", "ultralytics", "openvino", "ai_edge_litert"
 import numpy as np
 from pose_estimation_ros.engine import Frame, Image
 from pose_estimation_ros.settings import PipelineOptions
+from pose_estimation_ros.engine.detection.network_detector import NetworkDetector
 from pose_estimation_ros.engine.pipelines import build_pipeline
 from pose_estimation_ros.model_zoo import build_models
 from pose_estimation_ros.settings import EngineConfig

@@ -30,6 +30,7 @@ class _Inner:
         flag=True,
     )
     kind: str = setting("soft", "Which filter.", choices=("soft", "hard"))
+    taps: int = setting(0, "Its length; 0: as needed.", low=3, high=99)
 
 
 @dataclass
@@ -40,7 +41,7 @@ class _Outer:
 
 
 def test_a_declaration_tells_everything() -> None:
-    strength, kind, names = settings_of(_Outer)
+    strength, kind, taps, names = settings_of(_Outer)
     assert (strength.name, strength.flag, strength.path) == (
         "filter_strength",
         "--filter-strength",
@@ -48,6 +49,7 @@ def test_a_declaration_tells_everything() -> None:
     )
     assert strength.live and not kind.live and kind.flag == ""
     assert kind.choices == ("soft", "hard") and names.default == []
+    assert (taps.range, taps.least) == ("0 or 3 to 99", 0)
 
 
 def test_values_are_written_by_name_and_only_live_ones_where_asked() -> None:
@@ -65,6 +67,7 @@ def test_values_are_written_by_name_and_only_live_ones_where_asked() -> None:
         ({"filter_strength": 1.5}, "strength: 1.5 is not from 0 to 1 dB"),
         ({"filter_strength": float("nan")}, "strength: nan is not a finite number"),
         ({"kind": "loud"}, "kind: 'loud' is unknown: choose one of soft, hard"),
+        ({"taps": 2}, "taps: 2 is not 0 or 3 to 99"),
     ],
 )
 def test_what_is_not_allowed_is_refused(values: dict[str, object], reason: str) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from pose_estimation_ros.engine.networks.convnextpose import ConvNeXtPose, byte_statistics
 from training.augmentation.detector import plain_scenes
-from training.common.data import default_cache, held_out
+from training.common.data import DETECTOR_SIDE, default_cache, held_out
 from training.common.device import normalise
 from training.common.image_pool import Pool
 from training.common.metrics import crop_of_stored
@@ -206,7 +206,7 @@ def pictures(network: Network, cache: Path, side: int | None) -> np.ndarray:
     """Training pictures (n, side, side, 3) as this network is given them."""
     if isinstance(network, PersonDetector):
         pool, rng = Pool(cache), np.random.default_rng(0)
-        return plain_scenes(pool, PICTURES, side or 320, rng)
+        return plain_scenes(pool, PICTURES, side or DETECTOR_SIDE, rng)
     crops = np.load(cache / "crops.npy", mmap_mode="r")
     training = np.flatnonzero(~held_out(len(crops)))
     chosen = training[:: max(1, len(training) // PICTURES)]
@@ -221,7 +221,8 @@ def main() -> None:
     parser.add_argument(
         "--cache", type=Path, default=default_cache(), help="see training.build_cache"
     )
-    parser.add_argument("--side", type=int, help="of the pictures in px; 192 or 320 by default")
+    shown = f"px of the input; {DETECTOR_SIDE} of a detector, 192 of a pose network by default"
+    parser.add_argument("--side", type=int, help=shown)
     options = parser.parse_args()
     network = load(options.model)
     seen = torch.from_numpy(pictures(network, options.cache, options.side))

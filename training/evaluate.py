@@ -1,4 +1,4 @@
-"""Accuracy of exported or training networks on the development images and held-out crops.
+"""Accuracy of exported models on ``coco_val`` and ``coco_nobody``, and on held-out crops.
 
 python -m training.evaluate detector models/person_detector.onnx
 python -m training.evaluate pose models/convnextpose_xs_coco17.onnx
@@ -13,8 +13,16 @@ import numpy as np
 
 from pose_estimation_ros.engine.pose.top_down import crop_enlarge
 from pose_estimation_ros.engine.runtimes import load_runtime
-from training.common.data import default_cache, default_shared
-from training.common.metrics import THREADS, depth_sign, detector_figures, dev_set, pose_figures
+from training.common.data import DETECTOR_SIDE, default_cache, default_shared
+from training.common.metrics import (
+    THREADS,
+    depth_sign,
+    detect,
+    detector_figures,
+    measuring_set,
+    pictures_of_nobody,
+    pose_figures,
+)
 
 
 def main() -> None:
@@ -22,19 +30,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="accuracy of an exported model")
     parser.add_argument("what", choices=("detector", "pose"))
     parser.add_argument("model", type=Path)
-    parser.add_argument("--side", type=int, help="input side in px; 320 and 192 by default")
+    shown = f"px of the input; {DETECTOR_SIDE} of a detector, 192 of a pose network by default"
+    parser.add_argument("--side", type=int, help=shown)
     parser.add_argument("--shared", type=Path, default=default_shared())
     parser.add_argument("--cache", type=Path, default=default_cache())
     options = parser.parse_args()
     model = load_runtime(options.model, "onnxruntime", THREADS)
-    dev = dev_set(options.shared)
+    measured = measuring_set(options.shared)
     if options.what == "detector":
 
         def predict(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             boxes, scores = model.run(picture[None])
             return boxes[0], scores[0]
 
-        figures = detector_figures(predict, dev, options.side or 320)
+        side = options.side or DETECTOR_SIDE
+        figures = detector_figures(predict, measured, side)
+        nobody = pictures_of_nobody(options.shared)
+        seen = [len(detect(predict, one, figures["threshold"], side)[1]) for one in nobody]
+        figures["boxes_on_nobody"] = float(np.mean(seen))
     else:
         side = options.side or 192
         enlarge = crop_enlarge(model.metadata, str(options.model))
@@ -42,7 +55,7 @@ def main() -> None:
         def joints(crops: np.ndarray) -> np.ndarray:
             return model.run(crops)[0]
 
-        figures = pose_figures(joints, dev, side, enlarge)
+        figures = pose_figures(joints, measured, side, enlarge)
         if (options.cache / "crops.npy").exists():
             world = np.load(options.shared / "data" / "person_crops_labels.npz")["world"]
             stored = np.load(options.cache / "crops.npy", mmap_mode="r")

@@ -28,7 +28,7 @@ from pose_estimation_ros.engine.networks.convnextpose import (
 )
 from pose_estimation_ros.engine.pose.top_down import crop_enlarge
 from pose_estimation_ros.model_zoo.conversion.quantize import write_int8
-from training.common.data import ENLARGE, default_cache, held_out
+from training.common.data import DETECTOR_SIDE, ENLARGE, default_cache, held_out
 from training.common.image_pool import Pool
 from training.common.metrics import crop_of_stored, letterbox
 from training.detector.network import DEFAULT_THRESHOLD, ExportedDetector, PersonDetector
@@ -119,7 +119,10 @@ def read_pose(path: Path) -> ConvNeXtPose | MultiHeadPose:
 
 
 def export_detector(
-    network: PersonDetector, path: Path, side: int = 320, threshold: float = DEFAULT_THRESHOLD
+    network: PersonDetector,
+    path: Path,
+    side: int = DETECTOR_SIDE,
+    threshold: float = DEFAULT_THRESHOLD,
 ) -> None:
     """Write the detector: boxes (n, A, 4) xyxy px and scores (n, A), any multiple of 32.
 
@@ -190,8 +193,10 @@ def export_int8(source: Path, path: Path, cache: Path, side: int | None = None) 
         pool = Pool(cache)
         # COCO's are the last.
         scenes = np.linspace(0, len(pool.scenes) - 1, CALIBRATION_SCENES).astype(int)
-        pictures = (letterbox(pool.scene(int(index)).image, side or 320)[0] for index in scenes)
-    write_int8(source, path, (picture[None] for picture in pictures))
+        shown = (pool.scene(int(index)).image for index in scenes)
+        pictures = (letterbox(image, side or DETECTOR_SIDE)[0] for image in shown)
+    is_detector = metadata["task"] == "detector"
+    write_int8(source, path, (picture[None] for picture in pictures), float_outputs=is_detector)
     save(onnx.load(str(path)), path, metadata | {"weights": "int8"})
 
 
@@ -204,7 +209,8 @@ def main() -> None:
     parser.add_argument(
         "--cache", type=Path, default=default_cache(), help="see training.build_cache"
     )
-    parser.add_argument("--side", type=int, help="input side in px; 320 and 192 by default")
+    shown = f"px of the input; {DETECTOR_SIDE} of a detector, 192 of a pose network by default"
+    parser.add_argument("--side", type=int, help=shown)
     parser.add_argument(
         "--sharpness", type=float, default=1.0, help="pose: see ExportedPose; 1 as published"
     )
@@ -221,7 +227,7 @@ def main() -> None:
         detector = PersonDetector()
         detector.load_state_dict(read_average(options.checkpoint))
         threshold = options.threshold or DEFAULT_THRESHOLD
-        export_detector(detector, options.out, options.side or 320, threshold)
+        export_detector(detector, options.out, options.side or DETECTOR_SIDE, threshold)
     else:
         network = read_pose(options.checkpoint)
         threshold = options.threshold or POSE_THRESHOLD

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pose_estimation_ros.engine.runtimes import load_runtime
-from training.common.data import default_cache
+from training.common.data import DETECTOR_SIDE, default_cache
 from training.common.image_pool import HARD_NEGATIVES, Pool
 from training.common.metrics import Predict, letterbox
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--threshold", type=float, default=0.15, help="least score of a box")
-    parser.add_argument("--side", type=int, default=320, help="px of the pictures")
+    parser.add_argument("--side", type=int, default=DETECTOR_SIDE, help="px of the pictures")
     options = parser.parse_args()
     model = load_runtime(options.model, "onnxruntime", 1)
 

@@ -9,8 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pose_estimation_ros.model_zoo.pipeline_models import INT8_SIZE
+
 CROP_SIDE, SCENE_SIDE = 256, 416
 BOX_IN_CROP = CROP_SIDE / 1.5
+# Longer side in px of what the detector is shown when it runs.
+DETECTOR_SIDE = INT8_SIZE
 ENLARGE = 1.05  # the network's crop is the box's longer side times this
 # COCO's joints in a mirrored picture.
 FLIP = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)

@@ -17,7 +17,14 @@ from pose_estimation_ros.evaluation.accuracy import (
     read_coco,
 )
 from training.common.boxes import nms
-from training.common.data import BOX_IN_CROP, CROP_SIDE, ENLARGE, decode, held_out
+from training.common.data import (
+    BOX_IN_CROP,
+    CROP_SIDE,
+    DETECTOR_SIDE,
+    ENLARGE,
+    decode,
+    held_out,
+)
 
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 DevSet = list[tuple[np.ndarray, list[Person]]]  # images (RGB) with everybody annotated in them
@@ -31,8 +38,22 @@ Z_COLUMN = 3  # of the crops' ``world`` labels
 
 def dev_set(shared: Path) -> DevSet:
     """The development images."""
-    root = shared / "data" / "coco_dev"
-    people = read_coco(json.loads((root / "person_keypoints_dev.json").read_text()))
+    return _annotated(shared / "data" / "coco_dev", "person_keypoints_dev.json")
+
+
+def measuring_set(shared: Path) -> DevSet:
+    """The images of ``coco_val``, which is only for measuring."""
+    return _annotated(shared / "data" / "coco_val", "person_keypoints.json")
+
+
+def pictures_of_nobody(shared: Path) -> list[np.ndarray]:
+    """The images of ``coco_nobody``, RGB."""
+    folder = shared / "data" / "coco_nobody" / "images"
+    return [decode(path.read_bytes()) for path in sorted(folder.iterdir())]
+
+
+def _annotated(root: Path, listing: str) -> DevSet:
+    people = read_coco(json.loads((root / listing).read_text()))
     names = sorted({person.file_name for person in people})
     return [
         (
@@ -57,7 +78,7 @@ def letterbox(image: np.ndarray, side: int) -> tuple[np.ndarray, float, np.ndarr
 
 
 def detect(
-    predict: Predict, image: np.ndarray, threshold: float, side: int = 320
+    predict: Predict, image: np.ndarray, threshold: float, side: int = DETECTOR_SIDE
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (k, 4) xyxy in the image's px and scores (k,) after NMS, best first."""
     picture, scale, offset = letterbox(image, side)
@@ -70,7 +91,7 @@ def detect(
     return np.clip(boxes, 0, (width, height, width, height)).reshape(-1, 4), scores[kept]
 
 
-def detector_figures(predict: Predict, dev: DevSet, side: int = 320) -> dict[str, float]:
+def detector_figures(predict: Predict, dev: DevSet, side: int = DETECTOR_SIDE) -> dict[str, float]:
     """Recall, precision and false positives over thresholds, with the best for the recall.
 
     The advised threshold, ``threshold``, is the lowest with at most one false positive an

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from paths import ROOT
 
 from pose_estimation_ros.cli.main import main
 from pose_estimation_ros.engine.detection.network_detector import NetworkDetector
@@ -23,6 +24,7 @@ from pose_estimation_ros.model_zoo.conversion import convert as conversions
 from pose_estimation_ros.model_zoo.conversion import exporters as export
 from pose_estimation_ros.model_zoo.conversion.convert import convert, is_current
 from pose_estimation_ros.model_zoo.conversion.parity import sample_image
+from pose_estimation_ros.model_zoo.conversion.quantize import write_int8
 from pose_estimation_ros.model_zoo.provenance import read_provenance
 from pose_estimation_ros.settings import DetectorOptions
 
@@ -175,6 +177,24 @@ def test_int8_is_made_where_images_are_given(
     (images / "0.png").unlink()
     assert main([*arguments, str(images)]) == 1
     assert "calibration needs at least 8" in capsys.readouterr().out
+
+
+def test_a_detectors_last_layer_stays_in_float_so_that_boxes_have_no_steps(
+    photograph: np.ndarray, tmp_path: Path
+) -> None:
+    model = ROOT / "models" / "person_detector.onnx"
+    pixels = cv2.resize(photograph, (416, 416))[..., ::-1]
+    pictures = np.stack([np.roll(pixels, 8 * i, axis=1) for i in range(8)])[:, None]
+    errors = {}
+    for kept in (True, False):
+        path = tmp_path / f"{kept}.onnx"
+        write_int8(model, path, iter(pictures), float_outputs=kept)
+        assert load_runtime(path, "onnxruntime").metadata["task"] == "detector"
+        (boxes, scores), (wanted, _) = (
+            load_runtime(file, "onnxruntime").run(pictures[0]) for file in (path, model)
+        )
+        errors[kept] = np.abs(boxes - wanted)[scores > 0.1].mean()
+    assert errors[True] < 0.7 * errors[False]
 
 
 def test_a_result_that_differs_is_refused(

@@ -50,7 +50,9 @@ def freeze_stages(network: PersonDetector, stages: int) -> None:
 
 
 @torch.no_grad()
-def fix_norms(network: torch.nn.Module, pool: Pool, seed: int, device: torch.device) -> None:
+def fix_norms(
+    network: torch.nn.Module, pool: Pool, side: int, seed: int, device: torch.device
+) -> None:
     """Measure the norms' statistics on whole scenes and keep them fixed from then on.
 
     Mosaics have other statistics than the frames that the detector is used on: with the
@@ -64,7 +66,7 @@ def fix_norms(network: torch.nn.Module, pool: Pool, seed: int, device: torch.dev
         norm.train()
     rng = np.random.default_rng(seed)
     for _ in range(STATISTICS_BATCHES):
-        scenes = plain_scenes(pool, 16, 320, rng)
+        scenes = plain_scenes(pool, 16, side, rng)
         network(normalise(torch.from_numpy(scenes), device))
     for norm, momentum in zip(norms, before, strict=True):
         norm.momentum = momentum
@@ -83,7 +85,8 @@ def train(options: argparse.Namespace) -> Path:
     freeze_stages(network, options.freeze)
     if options.fixed_norms:
         for part in (training.average.module, network):
-            fix_norms(part, Pool(options.cache), options.seed, device)
+            middle = sorted(options.sides)[len(options.sides) // 2]
+            fix_norms(part, Pool(options.cache), middle, options.seed, device)
 
     scenes = round(options.scenes * options.batch)
     distillation = None

@@ -25,6 +25,7 @@ from pose_estimation_ros.engine.runtimes import Runtime, load_runtime
 from pose_estimation_ros.engine.types import Image
 from pose_estimation_ros.errors import ModelError, RuntimeMissingError
 from pose_estimation_ros.io.atomic_file import atomic_write, check_disk_space
+from pose_estimation_ros.model_zoo.conversion.channel_padding import pad_depthwise_channels
 from pose_estimation_ros.model_zoo.conversion.exporters import tool_versions
 from pose_estimation_ros.model_zoo.provenance import sha256_of, write_provenance
 from pose_estimation_ros.settings import DetectorOptions
@@ -151,12 +152,16 @@ def write_int8(
             options.optimized_model_filepath = str(folded)
             options.log_severity_level = 3
             onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+            model = onnx.load(str(folded))
+            if pad_depthwise_channels(model):
+                onnx.save(model, str(folded))
             quantize_static(
                 str(folded),
                 str(target),
                 reader,
                 quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=["Conv"],
+                # With them the half of the scale below 0 is not wasted on what they cut off.
+                op_types_to_quantize=["Conv", "Relu"],
                 # One scale per channel is possible from opset 13 on.
                 per_channel=_opset(source) >= 13,
                 activation_type=QuantType.QUInt8,

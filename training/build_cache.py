@@ -114,10 +114,9 @@ def label_scene(picture: ScenePicture) -> tuple[np.ndarray, Labels]:
 
 
 def write_scenes(
-    shared: Path, gathered: Path | None, cache: Path, pool: ProcessPoolExecutor
+    pictures: list[ScenePicture], cache: Path, pool: ProcessPoolExecutor
 ) -> dict[str, np.ndarray]:
     """Write scenes.npy; returns what boxes.npz holds of the scenes."""
-    pictures = list(scene_pictures(shared, gathered))
     canvas = np.lib.format.open_memmap(
         cache / "scenes.npy", "w+", np.uint8, (len(pictures), SCENE_SIDE, SCENE_SIDE, 3)
     )
@@ -132,8 +131,14 @@ def write_scenes(
     return {"sizes": np.array(sizes), "groups": np.array(counts), **pack(found)}
 
 
-def build(shared: Path, cache: Path, workers: int = 2, gathered: Path | None = None) -> None:
-    """Decode and label everything into ``cache``."""
+def build(
+    shared: Path,
+    cache: Path,
+    workers: int = 2,
+    gathered: Path | None = None,
+    coco: Path | None = None,
+) -> None:
+    """Decode and label everything into ``cache``; the folders are those of ``scene_pictures``."""
     cache.mkdir(parents=True, exist_ok=True)
     labels_file = np.load(shared / "data" / "person_crops_labels.npz")
     names = [str(name) for name in labels_file["name"]]
@@ -159,7 +164,7 @@ def build(shared: Path, cache: Path, workers: int = 2, gathered: Path | None = N
                 print(f"crops {i}/{len(names)}", flush=True)
         packed |= {f"crops_{key}": value for key, value in pack(found).items()}
 
-        scenes = write_scenes(shared, gathered, cache, pool)
+        scenes = write_scenes(list(scene_pictures(shared, gathered, coco)), cache, pool)
     packed |= {f"scenes_{key}": value for key, value in scenes.items()}
     np.savez(cache / "boxes.npz", allow_pickle=False, **packed)
     print(f"{len(names)} crops, {len(scenes['sizes'])} scenes in {cache}")
@@ -174,8 +179,13 @@ def main() -> None:
     parser.add_argument(
         "--gathered", type=Path, help="what data/gather/gather.py of the shared folder wrote"
     )
+    parser.add_argument(
+        "--coco",
+        type=Path,
+        help="further images/ of COCO train2017, with labels/ as YOLO has them",
+    )
     options = parser.parse_args()
-    build(options.shared, options.cache, options.workers, options.gathered)
+    build(options.shared, options.cache, options.workers, options.gathered, options.coco)
 
 
 if __name__ == "__main__":

@@ -36,12 +36,15 @@ class ScenePicture:
     people: np.ndarray | None = None
 
 
-def scene_pictures(shared: Path, gathered: Path | None = None) -> Iterator[ScenePicture]:
+def scene_pictures(
+    shared: Path, gathered: Path | None = None, coco: Path | None = None
+) -> Iterator[ScenePicture]:
     """Every picture to train on, by group. No image of COCO val2017 is among them.
 
     Args:
         shared: the shared folder.
         gathered: what its ``data/gather/gather.py`` wrote, if it was run.
+        coco: further images of COCO train2017, see ``labelled_folder``.
     """
     data = shared / "data"
     for name, encoded in read_tar(data / "street_scenes.tar"):
@@ -61,6 +64,24 @@ def scene_pictures(shared: Path, gathered: Path | None = None) -> Iterator[Scene
     yield from _coco(
         data / "coco_dev" / "person_keypoints_train.json", data / "coco_dev" / "images"
     )
+    if coco is not None:
+        yield from labelled_folder(coco)
+
+
+def labelled_folder(folder: Path) -> Iterator[ScenePicture]:
+    """Images in ``images/`` with their boxes in ``labels/`` as YOLO writes them.
+
+    Each line of a label file is a class, 0 for a person, and a box's centre, width and height as
+    shares of the image's; what follows is not read.
+    """
+    for path in sorted((folder / "images").iterdir()):
+        lines = (folder / "labels" / f"{path.stem}.txt").read_text().splitlines()
+        rows = [line.split()[1:5] for line in lines if line.split()[:1] == ["0"]]
+        boxes = np.array(rows, np.float32).reshape(-1, 4)
+        people = np.concatenate(
+            (boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2), axis=1
+        )
+        yield ScenePicture(path.name, "coco", path.read_bytes(), people)
 
 
 def _files(gathered: Path | None, sets: tuple[str, ...]) -> Iterator[Path]:

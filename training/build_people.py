@@ -14,6 +14,7 @@ The teacher answers once, for the picture and its mirror image, for two sizes of
 answers differ the joint is no target, see ``training.pose.people``.
 
     python -m training.build_people coco_train
+    python -m training.build_people coco_more --pictures ../train/coco
     python -m training.build_people everyday --pictures ../train/gathered
     python -m training.build_people more --pictures ../train/gathered
     python -m training.build_people nobody  # after training.build_cache
@@ -61,7 +62,7 @@ class Person:
 
 
 Picture = tuple[str, np.ndarray, list[Person]]
-PACKS = ("coco_train", "everyday", "more", "pose_extra", "empty", "nobody")
+PACKS = ("coco_train", "coco_more", "everyday", "more", "pose_extra", "empty", "nobody")
 # Of the detector's boxes where nobody is: least score, how many a scene, least px.
 FAINTEST, MOST_OF_NOBODY, SMALLEST_OF_NOBODY = 0.06, 3, 36
 MORE_FROM = ("everyday", "everyday_more")  # of gather.py
@@ -81,6 +82,29 @@ def coco_people(listing: dict, images: Path) -> Iterator[Picture]:
         path = images / entry["file_name"]
         if entry["id"] in by_image and path.exists():
             yield entry["file_name"], decode(path.read_bytes()), by_image[entry["id"]]
+
+
+def labelled_people(folder: Path) -> Iterator[Picture]:
+    """People of ``images/`` whose joints are in ``labels/`` as YOLO writes poses, by picture.
+
+    A line is a class, 0 for a person, the box's centre, width and height and, for each of COCO's
+    joints, x, y and visibility; all lengths are shares of the image's.
+    """
+    for path in sorted((folder / "images").iterdir()):
+        lines = (folder / "labels" / f"{path.stem}.txt").read_text().splitlines()
+        rows = [line.split()[1:] for line in lines if line.split()[:1] == ["0"]]
+        rows = [row for row in rows if len(row) == 4 + 3 * 17]
+        image = decode(path.read_bytes())
+        size = np.array(image.shape[1::-1], np.float32)
+        people = []
+        for row in rows:
+            values = np.array(row, np.float32)
+            centre, extent = values[:2] * size, values[2:4] * size
+            joints = values[4:].reshape(17, 3) * (*size, 1)
+            if (joints[:, 2] > 0).sum() >= MIN_LABELLED:
+                box = np.concatenate((centre - extent / 2, extent))
+                people.append(Person(box, joints.astype(np.float32)))
+        yield path.name, image, people
 
 
 def everyday_people(labels: Path, images: Path) -> Iterator[Picture]:
@@ -172,7 +196,11 @@ def main() -> None:
     parser.add_argument("pack", choices=PACKS)
     parser.add_argument("--shared", type=Path, default=default_shared())
     parser.add_argument("--cache", type=Path, default=default_cache() / "people")
-    parser.add_argument("--pictures", type=Path, help="folder that gather.py wrote")
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        help="folder that gather.py wrote; of coco_more, with images/ and labels/",
+    )
     parser.add_argument(
         "--detector", type=Path, default=Path("models/person_detector.onnx"), help="of nobody"
     )
@@ -189,6 +217,8 @@ def main() -> None:
             pictures = coco_people(listing, data / "coco_train" / "images")
         elif options.pictures is None:
             parser.error(f"{options.pack} needs --pictures")
+        elif options.pack == "coco_more":
+            pictures = labelled_people(options.pictures)
         elif options.pack == "everyday":
             labels = data / "gather" / "everyday_teacher.npz"
             pictures = everyday_people(labels, options.pictures / "everyday" / "images")

@@ -11,6 +11,7 @@ from training.build_people import (  # noqa: E402
     build,
     coco_people,
     everyday_people,
+    labelled_people,
     stored_crop,
 )
 from training.common.data import BOX_IN_CROP, CROP_SIDE  # noqa: E402
@@ -40,6 +41,23 @@ def test_a_crop_has_its_box_in_the_middle():
     assert np.ptp(xs) + 1 == pytest.approx(BOX_IN_CROP, abs=3)
     assert xs.mean() == pytest.approx((CROP_SIDE - 1) / 2, abs=1)
     np.testing.assert_allclose(matrix @ (99.5, 79.5, 1), [(CROP_SIDE - 1) / 2] * 2)
+
+
+def test_joints_are_read_as_yolo_writes_them(tmp_path):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    picture(tmp_path / "images" / "a.png")
+    joints = np.zeros((17, 3))
+    joints[:6] = 0.45, 0.4375, 2
+    numbers = " ".join(f"{value:.6f}" for value in joints.ravel())
+    box = "0.5 0.5 0.2 0.25"
+    lines = [f"0 {box} {numbers}", f"0 {box}", f"0 {box} {'0 ' * 51}", f"16 {box} {numbers}", ""]
+    (tmp_path / "labels" / "a.txt").write_text("\n".join(lines))
+    ((name, image, (person,)),) = labelled_people(tmp_path)
+    assert (name, image.shape) == ("a.png", (160, 200, 3))
+    np.testing.assert_allclose(person.box, (80, 60, 40, 40), atol=1e-3)
+    np.testing.assert_allclose(person.truth[:6], [(90, 70, 2)] * 6, atol=1e-3)
+    assert not person.truth[6:].any()
 
 
 def test_annotated_people_with_joints_are_read(tmp_path):

@@ -26,13 +26,14 @@ MAX_SPREAD = 0.06 * BOX_IN_CROP  # px between its answers
 MIN_KNOWN = 4  # joints of a person that is shown
 # Of a batch. The person crops have the labels of depth.
 SHARES = {
-    "coco_train": 0.25,
-    "everyday": 0.3,
-    "more": 0.16,
-    "pose_extra": 0.04,
-    "crops": 0.2,
-    "empty": 0.05,
-    "nobody": 0.05,
+    "coco_train": 0.17,
+    "coco_more": 0.17,
+    "everyday": 0.25,
+    "more": 0.12,
+    "pose_extra": 0.03,
+    "crops": 0.18,
+    "empty": 0.04,
+    "nobody": 0.04,
 }
 NOBODY = ("empty", "nobody")  # packs without people
 Batch = tuple[Tensor, Tensor]

@@ -21,13 +21,13 @@ from pose_estimation_ros.engine.execution.candidate import Candidate
 from pose_estimation_ros.engine.execution.fallback_chain import FallbackChain
 from pose_estimation_ros.engine.pipelines import Models
 from pose_estimation_ros.engine.pose.blazepose import BlazePose
-from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCache
+from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints
 from pose_estimation_ros.engine.pose.pose_model import PoseModel
 from pose_estimation_ros.engine.poses import JointEstimates
 from pose_estimation_ros.engine.skeletons import Skeleton, skeleton_named
 from pose_estimation_ros.engine.types import Detections, Frame, Image
 from pose_estimation_ros.errors import ModelError
-from pose_estimation_ros.settings import PipelineOptions, PoseCacheOptions
+from pose_estimation_ros.settings import PipelineOptions
 
 Arrays = dict[str, AnyArray]
 _NO_BOXES: FloatArray = np.zeros((0, 4), np.float32)
@@ -147,13 +147,7 @@ class RepeatedModels(Models):
         """As the models said."""
         return self._next().found
 
-    def estimate(
-        self,
-        frame: Frame,
-        boxes: FloatArray,
-        cancel: CancelToken,
-        cache: PoseCache | None = None,
-    ) -> EstimatedJoints:
+    @property
+    def _estimating(self) -> FallbackChain[PoseModel]:
         """As the models said; the pose cache decides as it does with them."""
-        cache = cache or PoseCache(PoseCacheOptions(cache_size=0))
-        return cache.estimate(frame.image, boxes, self._telling, self.workers, cancel)
+        return self._telling

@@ -134,7 +134,12 @@ class Models:
             CancelledError: the token was cancelled.
         """
         cache = cache or PoseCache(PoseCacheOptions(cache_size=0))
-        return cache.estimate(frame.image, boxes, self.pose, self.workers, cancel)
+        return cache.estimate(frame.image, boxes, self._estimating, self.workers, cancel)
+
+    @property
+    def _estimating(self) -> FallbackChain[PoseModel]:
+        """What estimates joints in boxes."""
+        return self.pose
 
     def close(self) -> None:
         """Ends the threads. Nothing can be estimated after it; in a fork it does nothing."""

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose_estimation_ros.engine.networks.convnextpose import ConvNeXtPose, read_state
+from pose_estimation_ros.engine.networks.convnextpose import read_state
 from training.common.data import default_cache, held_out
 from training.common.device import normalise
 from training.common.metrics import crop_of_stored
-from training.pose.heads import FineHead, HeadLayer, MultiHeadPose
+from training.pose.heads import FineHead, HeadLayer, MultiHeadPose, random_network
 
 PICTURES = 128
 
@@ -30,7 +30,7 @@ def narrow(wide: MultiHeadPose, images: Tensor) -> MultiHeadPose:
     Args:
         wide: in eval mode; images: uint8 RGB (n, s, s, 3), to measure the channels on.
     """
-    result = MultiHeadPose(["lite"], ConvNeXtPose("XS", 17, 8)).eval()
+    result = MultiHeadPose(["lite"], random_network()).eval()
     result.backbone.load_state_dict(wide.backbone.state_dict())
     source, target = wide.heads["fine"], result.heads["lite"]
     assert isinstance(source, FineHead) and isinstance(target, FineHead)
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("narrow", type=Path, help="to write")
     parser.add_argument("--cache", type=Path, default=default_cache())
     options = parser.parse_args()
-    wide = MultiHeadPose(["fine"], ConvNeXtPose("XS", 17, 8)).eval()
+    wide = MultiHeadPose(["fine"], random_network()).eval()
     state = read_state(options.wide)
     wide.load_state_dict({name: state[name] for name in wide.state_dict()})
     crops = np.load(options.cache / "crops.npy", mmap_mode="r")

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pose_estimation_ros.engine.networks.convnextpose import ConvNeXtPose, read_state
+from pose_estimation_ros.engine.networks.convnextpose import read_state
 from training.common.data import default_cache
 from training.common.device import normalise
-from training.pose.heads import MultiHeadPose, pooled
+from training.pose.heads import MultiHeadPose, pooled, random_network
 from training.pose.people import NOBODY, SHARES, Batch, PeopleCrops, read_pack
 
 PEOPLE = tuple(name for name in SHARES if name not in (*NOBODY, "crops"))
@@ -77,7 +77,7 @@ def with_presence(network: MultiHeadPose, cache: Path, crops: int, side: int) ->
         found.append(features_of(network, batches, crops // BATCH))
     people, nobody = found
     weight, bias = fit(people, nobody)
-    result = MultiHeadPose(list(network.heads), ConvNeXtPose("XS", 17, 8), presence=True)
+    result = MultiHeadPose(list(network.heads), random_network(), presence=True)
     state = network.state_dict() | {"presence.weight": weight, "presence.bias": bias}
     result.load_state_dict(state)
     scores = [(features @ weight[0] + bias).numpy() for features in (people, nobody)]
@@ -97,7 +97,7 @@ def main() -> None:
     torch.set_num_threads(1)
     state = {k: v for k, v in read_state(options.checkpoint).items() if "presence." not in k}
     names = sorted({key.split(".")[1] for key in state if key.startswith("heads.")})
-    network = MultiHeadPose(names, ConvNeXtPose("XS", 17, 8))
+    network = MultiHeadPose(names, random_network())
     network.load_state_dict(state)
     result = with_presence(network.eval(), options.cache, options.crops, options.side)
     torch.save({"network": result.state_dict()}, options.out)

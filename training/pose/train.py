@@ -30,11 +30,10 @@ from training.common.options import add_switch, build_parser, parse_options
 from training.distillation.pose import PoseDistillation
 from training.distillation.teachers import TINYPOSE_SIDE, TinyPoseTeacher
 from training.pose.dataset import Crops
+from training.pose.heads import random_network
 from training.pose.loss import pose_loss
 
 JOINTS = 17
-# The published networks have 32; a quarter trains and runs faster.
-DEPTH_CELLS = 8
 FEATURE_WEIGHT = 1.0
 SCENES = SceneShares(people=0.42, parts=0.06)
 
@@ -70,7 +69,7 @@ def train(options: argparse.Namespace) -> Path:
     device = prepare(options)
     # Worth its time for one size of picture; the detector's several sizes take a minute and more.
     torch.backends.cudnn.benchmark = True
-    network = ConvNeXtPose("XS", JOINTS, DEPTH_CELLS)
+    network = random_network()
     if options.start:
         start_from(network, options.start)
     # Crops out of scenes have no labels: only a teacher makes them targets.

@@ -24,7 +24,7 @@ from training.common.device import autocast, normalise
 from training.common.loop import Loss, Trainer, prepare
 from training.common.metrics import DevSet, person_crop
 from training.common.options import build_parser, parse_options
-from training.pose.heads import HEADS, Located, MultiHeadPose, place
+from training.pose.heads import HEADS, Located, MultiHeadPose, place, random_network
 from training.pose.loss import marginal_loss
 from training.pose.people import SHARES, PeopleCrops, read_pack, read_person_crops
 
@@ -69,7 +69,8 @@ def train(options: argparse.Namespace) -> Path:
     """Train as ``options`` say; the path of the last checkpoint."""
     device = prepare(options)
     cv2.setNumThreads(1)  # a process that is forked while others of its threads work can hang
-    network = MultiHeadPose(options.heads, load_checkpoint(options.published, 17), options.probes)
+    base = load_checkpoint(options.published, 17) if options.published else random_network()
+    network = MultiHeadPose(options.heads, base, options.probes)
     if options.start:
         state = torch.load(options.start, map_location="cpu", weights_only=True)["network"]
         kept = {k: v for k, v in state.items() if k in network.state_dict()}
@@ -113,7 +114,7 @@ def read_options(argv: list[str] | None = None) -> argparse.Namespace:
     """The settings of a command line."""
     parser = build_parser(str(__doc__), "pose_heads", 48, "the packs' crops")
     parser.add_argument("--side", type=int, default=192, help="px of the training crops")
-    parser.add_argument("--published", type=Path, help="of checkpoint_from_onnx")
+    parser.add_argument("--published", type=Path, help="24x24 cells, of checkpoint_from_onnx")
     parser.add_argument("--heads", nargs="+", default=["volume"], help="see training.pose.heads")
     parser.add_argument(
         "--probes", nargs="*", default=[], help="heads of which the backbone does not learn"
@@ -126,8 +127,8 @@ def read_options(argv: list[str] | None = None) -> argparse.Namespace:
         "--coordinates-from", type=float, default=1.1, help="progress from which all have it"
     )
     options = parse_options(parser, argv)
-    if options.published is None:
-        parser.error("--published is needed: the published network that the heads start from")
+    if options.published is None and options.start is None:
+        parser.error("--published is needed, the network that the heads start from, or --start")
     unknown = {name.rstrip("0123456789") for name in options.heads} - HEADS.keys()
     if unknown:
         parser.error(f"unknown heads {sorted(unknown)}, known are {sorted(HEADS)}")

@@ -65,7 +65,7 @@ def test_limits_that_hide_people_are_named(folder: Path, tmp_path: Path) -> None
     assert "persons more than --max-persons 2" in few.stderr
     crowd = tmp_path / "crowd.png"
     cv2.imwrite(str(crowd), next(SceneSource(1920, 1080, 30.0, 1, 60).frames()))
-    assert "raise --detector-size (to 640, say)" in _video(crowd).stderr
+    assert "raise --detector-size (to 640, say)" in _video(crowd, "--detector-size", 320).stderr
     raised = ("--detector-size", 1280, "--max-persons", 256, "--min-pose-score", 0.05)
     all_of_them = _video(crowd, *raised)
     assert float(all_of_them.stdout.split(" frames, ")[1].split()[0]) >= 60

@@ -65,10 +65,7 @@ def test_fuzz_parameter_sets(node: PoseEstimationNode) -> None:
         for spec in SETTINGS.values():
             value = node.get_parameter(spec.name).value
             assert isinstance(value, type(spec.default)), spec.name
-            if spec.low is not None and spec.high is not None:
-                assert spec.low <= value <= spec.high, (spec.name, value)
-            if spec.choices:
-                assert value in spec.choices
+            assert not spec.refusal(value, spec.name)
 
     run()
     assert min(seen.values()) > 0

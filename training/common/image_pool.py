@@ -11,7 +11,7 @@ from training.common.scene_packs import GROUPS
 
 SMALLEST = 14  # px of the longer side from which a box is taught
 # How often a scene of each group is drawn: streets are alike, COCO's are annotated.
-SHARES = {"street": 0.05, "empty": 0.3, "everyday": 0.42, "coco": 0.23}
+SHARES = {"street": 0.04, "empty": 0.3, "everyday": 0.36, "coco": 0.3}
 HARD_SHARE = 0.5  # of the empty ones: those in which a detector saw somebody
 HARD_NEGATIVES = "hard_negatives.npy"  # their numbers, of ``training.hard_negatives``
 CROP_SHARE = 0.4  # of the images in mosaics

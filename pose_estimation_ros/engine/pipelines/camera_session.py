@@ -17,7 +17,7 @@ from pose_estimation_ros.engine.pose.pose_cache import EstimatedJoints, PoseCach
 from pose_estimation_ros.engine.pose.positions_3d import positions_in_metres
 from pose_estimation_ros.engine.poses import TRACK_LOST, Poses
 from pose_estimation_ros.engine.tracking.smoothing import Smoother
-from pose_estimation_ros.engine.tracking.tracker import UNTRACKED_SCORE, Tracker
+from pose_estimation_ros.engine.tracking.tracker import HELD_SCORE, UNTRACKED_SCORE, Tracker
 from pose_estimation_ros.engine.types import Detections, Frame, PoseResult, StageTimes
 from pose_estimation_ros.settings import PipelineOptions
 
@@ -123,15 +123,18 @@ class CameraSession:
         """Drops false positives, then gives identities, smooths, and places joints in metres.
 
         A person's score is the detector's times the mean of the joints'. New tracks need a higher
-        score than existing ones, since false positives come and go with low scores.
+        score than existing ones, since false positives come and go with low scores, and people who
+        are there have low ones in some frames.
         """
         watch = Stopwatch()
         options, joints = self.options, estimated.joints
         mean = joints.means(estimated.skeleton)
         scores = (found.scores * mean).astype(np.float32)
-        kept = mean >= options.min_pose_score
         continued = options.tracking.enabled and frame.stamp_s is not None
-        if not continued:
+        if continued:
+            kept = mean >= HELD_SCORE * options.min_pose_score
+        else:
+            kept = mean >= options.min_pose_score
             kept &= scores >= UNTRACKED_SCORE * options.min_pose_score
         boxes, joints, scores = found.boxes[kept], joints.take(kept), scores[kept]
         skeleton = estimated.skeleton

@@ -263,16 +263,17 @@ def test_tracks_are_new_then_tracked_then_lost(
 def test_new_tracks_need_a_higher_score_than_existing_ones(embedded_models: Models) -> None:
     """The score of a person is the detector's times the joints' mean, here 0.5."""
     box = np.array([[100, 100, 200, 400]], np.float32)
-    xy = np.random.default_rng(0).uniform(box[0, :2], box[0, 2:], (1, 17, 2))
-    joints = JointEstimates(
-        xy.astype(np.float32), np.full((1, 17), 0.5, np.float32), np.zeros((1, 17), np.float32)
-    )
+    xy = np.random.default_rng(0).uniform(box[0, :2], box[0, 2:], (1, 17, 2)).astype(np.float32)
 
-    def published(detected: float, frame: Frame, session: CameraSession) -> list[int]:
+    def published(
+        detected: float, frame: Frame, session: CameraSession, mean: float = 0.5
+    ) -> list[int]:
         found = Detections(box, np.array([detected], np.float32))
+        scores = np.full((1, 17), mean, np.float32)
+        joints = JointEstimates(xy, scores, np.zeros((1, 17), np.float32))
         estimated = EstimatedJoints(joints, COCO17)
         result = session.finish("v4", frame, found, estimated, StageTimes())
-        assert result.poses.scores == pytest.approx([detected * 0.5] * len(result.poses))
+        assert result.poses.scores == pytest.approx([detected * mean] * len(result.poses))
         return result.poses.track_ids.tolist()
 
     options = PipelineOptions(min_pose_score=0.2)
@@ -280,10 +281,16 @@ def test_new_tracks_need_a_higher_score_than_existing_ones(embedded_models: Mode
     scores = (0.5, 0.6, 0.5, 0.3)
     answers = [published(s, _frame(WALL, index), session) for index, s in enumerate(scores)]
     assert answers == [[], [0], [0], [0]]
+    # For a moment the joints are hardly to be seen.
+    assert published(0.9, _frame(WALL, 4), session, mean=0.16) == [0]
+    assert published(0.9, _frame(WALL, 5), session, mean=0.14) == []
+    assert published(0.9, _frame(WALL, 6), session, mean=0.16) == [0]
+    assert published(1.0, _frame(WALL, 7), CameraSession(embedded_models, options), 0.16) == []
 
     alone = CameraSession(embedded_models, options)
     assert published(0.4, Frame(Image(WALL)), alone) == []
     assert published(0.5, Frame(Image(WALL)), alone) == [0]
+    assert published(1.0, Frame(Image(WALL)), alone, mean=0.16) == []
 
     options.tracking.enabled = False
     untracked = CameraSession(embedded_models, options)

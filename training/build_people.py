@@ -42,6 +42,7 @@ from training.common.data import (
 )
 from training.common.image_pool import Pool
 from training.common.metrics import detect
+from training.common.yolo_labels import JOINTS, labelled_images
 from training.distillation.labelling import PicoDet, YoloxNano, merge
 from training.distillation.tinypose import OfflineTeacher
 
@@ -85,22 +86,17 @@ def coco_people(listing: dict, images: Path) -> Iterator[Picture]:
 
 
 def labelled_people(folder: Path) -> Iterator[Picture]:
-    """People of ``images/`` whose joints are in ``labels/`` as YOLO writes poses, by picture.
-
-    A line is a class, 0 for a person, the box's centre, width and height and, for each of COCO's
-    joints, x, y and visibility; all lengths are shares of the image's.
-    """
-    for path in sorted((folder / "images").iterdir()):
-        lines = (folder / "labels" / f"{path.stem}.txt").read_text().splitlines()
-        rows = [line.split()[1:] for line in lines if line.split()[:1] == ["0"]]
-        rows = [row for row in rows if len(row) == 4 + 3 * 17]
+    """People with joints of images with labels as YOLO writes them, see ``labelled_images``."""
+    for path, rows in labelled_images(folder):
         image = decode(path.read_bytes())
         size = np.array(image.shape[1::-1], np.float32)
         people = []
         for row in rows:
+            if len(row) != 4 + 3 * JOINTS:
+                continue
             values = np.array(row, np.float32)
             centre, extent = values[:2] * size, values[2:4] * size
-            joints = values[4:].reshape(17, 3) * (*size, 1)
+            joints = values[4:].reshape(JOINTS, 3) * (*size, 1)
             if (joints[:, 2] > 0).sum() >= MIN_LABELLED:
                 box = np.concatenate((centre - extent / 2, extent))
                 people.append(Person(box, joints.astype(np.float32)))

@@ -26,6 +26,7 @@ from training.common.data import DETECTOR_SIDE, default_cache, held_out
 from training.common.device import normalise
 from training.common.image_pool import Pool
 from training.common.metrics import crop_of_stored
+from training.common.options import add_side
 from training.detector.network import PersonDetector
 from training.pose.heads import HEADS, MultiHeadPose
 
@@ -221,8 +222,7 @@ def main() -> None:
     parser.add_argument(
         "--cache", type=Path, default=default_cache(), help="see training.build_cache"
     )
-    shown = f"px of the input; {DETECTOR_SIDE} of a detector, 192 of a pose network by default"
-    parser.add_argument("--side", type=int, help=shown)
+    add_side(parser)
     options = parser.parse_args()
     network = load(options.model)
     seen = torch.from_numpy(pictures(network, options.cache, options.side))

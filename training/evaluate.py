@@ -23,6 +23,7 @@ from training.common.metrics import (
     pictures_of_nobody,
     pose_figures,
 )
+from training.common.options import add_side
 
 
 def main() -> None:
@@ -30,8 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="accuracy of an exported model")
     parser.add_argument("what", choices=("detector", "pose"))
     parser.add_argument("model", type=Path)
-    shown = f"px of the input; {DETECTOR_SIDE} of a detector, 192 of a pose network by default"
-    parser.add_argument("--side", type=int, help=shown)
+    add_side(parser)
     parser.add_argument("--shared", type=Path, default=default_shared())
     parser.add_argument("--cache", type=Path, default=default_cache())
     options = parser.parse_args()

@@ -31,6 +31,7 @@ from pose_estimation_ros.model_zoo.conversion.quantize import write_int8
 from training.common.data import DETECTOR_SIDE, ENLARGE, default_cache, held_out
 from training.common.image_pool import Pool
 from training.common.metrics import crop_of_stored, letterbox
+from training.common.options import add_side
 from training.detector.network import DEFAULT_THRESHOLD, ExportedDetector, PersonDetector
 from training.pose.heads import ExportedHead, MultiHeadPose, read_heads
 
@@ -209,8 +210,7 @@ def main() -> None:
     parser.add_argument(
         "--cache", type=Path, default=default_cache(), help="see training.build_cache"
     )
-    shown = f"px of the input; {DETECTOR_SIDE} of a detector, 192 of a pose network by default"
-    parser.add_argument("--side", type=int, help=shown)
+    add_side(parser)
     parser.add_argument(
         "--sharpness", type=float, default=1.0, help="pose: see ExportedPose; 1 as published"
     )

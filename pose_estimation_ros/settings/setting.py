@@ -73,7 +73,7 @@ class Setting:
             return f"{label}: '{value}' is unknown: choose one of {', '.join(self.choices)}"
         if isinstance(value, float) and not math.isfinite(value):
             return f"{label}: {value} is not a finite number"
-        if self.range and value != self.default and not self._spans(value):
+        if value != self.default and not self._spans(value):
             way = "from " if self._spans(self.default) else ""
             return f"{label}: {_digits(value)} is not {way}{self.range}"
         return ""

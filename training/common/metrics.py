@@ -38,12 +38,12 @@ Z_COLUMN = 3  # of the crops' ``world`` labels
 
 def dev_set(shared: Path) -> DevSet:
     """The development images."""
-    return _annotated(shared / "data" / "coco_dev", "person_keypoints_dev.json")
+    return annotated_images(shared / "data" / "coco_dev", "person_keypoints_dev.json")
 
 
 def measuring_set(shared: Path) -> DevSet:
     """The images of ``coco_val``, which is only for measuring."""
-    return _annotated(shared / "data" / "coco_val", "person_keypoints.json")
+    return annotated_images(shared / "data" / "coco_val")
 
 
 def pictures_of_nobody(shared: Path) -> list[np.ndarray]:
@@ -52,7 +52,8 @@ def pictures_of_nobody(shared: Path) -> list[np.ndarray]:
     return [decode(path.read_bytes()) for path in sorted(folder.iterdir())]
 
 
-def _annotated(root: Path, listing: str) -> DevSet:
+def annotated_images(root: Path, listing: str = "person_keypoints.json") -> DevSet:
+    """The images of a COCO keypoint folder in which somebody is annotated."""
     people = read_coco(json.loads((root / listing).read_text()))
     names = sorted({person.file_name for person in people})
     return [

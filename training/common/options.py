@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from training.common.checkpoint import EMA_DECAY
-from training.common.data import default_cache, default_shared
+from training.common.data import DETECTOR_SIDE, default_cache, default_shared
 
 EPOCHS = 100.0  # where neither a recipe nor the command line gives a budget
 
@@ -56,6 +56,12 @@ def add_switch(parser: argparse.ArgumentParser, name: str, text: str) -> None:
     """An option that is on or off: ``--name`` and ``--no-name``, true and false in a recipe."""
     action = argparse.BooleanOptionalAction
     parser.add_argument(name, action=action, default=False, help=text)
+
+
+def add_side(parser: argparse.ArgumentParser) -> None:
+    """The option ``--side``, of commands that take a detector or a pose network."""
+    shown = f"px of the input; {DETECTOR_SIDE} of a detector, 192 of a pose network by default"
+    parser.add_argument("--side", type=int, help=shown)
 
 
 def parse_options(parser: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:

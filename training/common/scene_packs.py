@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from training.common.data import read_tar
+from training.common.yolo_labels import labelled_images
 
 # In the order of the cache; COCO's come last.
 GROUPS = ("street", "empty", "everyday", "coco")
@@ -69,15 +70,9 @@ def scene_pictures(
 
 
 def labelled_folder(folder: Path) -> Iterator[ScenePicture]:
-    """Images in ``images/`` with their boxes in ``labels/`` as YOLO writes them.
-
-    Each line of a label file is a class, 0 for a person, and a box's centre, width and height as
-    shares of the image's; what follows is not read.
-    """
-    for path in sorted((folder / "images").iterdir()):
-        lines = (folder / "labels" / f"{path.stem}.txt").read_text().splitlines()
-        rows = [line.split()[1:5] for line in lines if line.split()[:1] == ["0"]]
-        boxes = np.array(rows, np.float32).reshape(-1, 4)
+    """The boxes of images with labels as YOLO writes them, see ``labelled_images``."""
+    for path, rows in labelled_images(folder):
+        boxes = np.array([row[:4] for row in rows], np.float32).reshape(-1, 4)
         people = np.concatenate(
             (boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2), axis=1
         )

@@ -84,9 +84,9 @@ def train(options: argparse.Namespace) -> Path:
     network.train()
     freeze_stages(network, options.freeze)
     if options.fixed_norms:
+        pool, middle = Pool(options.cache), sorted(options.sides)[len(options.sides) // 2]
         for part in (training.average.module, network):
-            middle = sorted(options.sides)[len(options.sides) // 2]
-            fix_norms(part, Pool(options.cache), middle, options.seed, device)
+            fix_norms(part, pool, middle, options.seed, device)
 
     scenes = round(options.scenes * options.batch)
     distillation = None

@@ -33,7 +33,6 @@ from training.pose.dataset import Crops
 from training.pose.heads import random_network
 from training.pose.loss import pose_loss
 
-JOINTS = 17
 FEATURE_WEIGHT = 1.0
 SCENES = SceneShares(people=0.42, parts=0.06)
 

@@ -9,7 +9,6 @@ a comparison for the price of one training. Starting again with the same ``out``
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import cv2
@@ -18,11 +17,10 @@ import torch
 from torch import Tensor
 
 from pose_estimation_ros.engine.networks.convnextpose import load_checkpoint
-from pose_estimation_ros.evaluation.accuracy import Person, mean_oks, read_coco
-from training.common.data import decode
+from pose_estimation_ros.evaluation.accuracy import Person, mean_oks
 from training.common.device import autocast, normalise
 from training.common.loop import Loss, Trainer, prepare
-from training.common.metrics import DevSet, person_crop
+from training.common.metrics import DevSet, annotated_images, person_crop
 from training.common.options import build_parser, parse_options
 from training.pose.heads import HEADS, Located, MultiHeadPose, place, random_network
 from training.pose.loss import marginal_loss
@@ -34,12 +32,14 @@ POWERS = (1.0, 2.0, 3.0)  # of the marginals, to evaluate
 
 def measured_crops(root: Path, side: int) -> tuple[np.ndarray, list[np.ndarray], list[Person]]:
     """Crops, their affines and the counted people of a COCO keypoint folder."""
-    listing = json.loads((root / "person_keypoints.json").read_text())
-    people = [person for person in read_coco(listing) if person.counted]
-    pictures = {p.file_name: decode((root / "images" / p.file_name).read_bytes()) for p in people}
-    cut = [person_crop(pictures[person.file_name], person.box, side) for person in people]
-    crops, matrices = zip(*cut, strict=True)
-    return np.stack(crops), list(matrices), people
+    cut = [
+        (*person_crop(image, person.box, side), person)
+        for image, people in annotated_images(root)
+        for person in people
+        if person.counted
+    ]
+    crops, matrices, counted = zip(*cut, strict=True)
+    return np.stack(crops), list(matrices), list(counted)
 
 
 @torch.no_grad()

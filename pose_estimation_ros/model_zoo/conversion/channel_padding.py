@@ -68,12 +68,10 @@ class _Padding:
         if node.op_type != "Conv" or node.input[1] not in self._weights:
             return 0
         shape = self._weights[node.input[1]].dims
-        groups = next((one.i for one in node.attribute if one.name == "group"), 1)
-        return int(shape[0]) if groups == shape[0] > 1 and shape[1] == 1 else 0
+        return int(shape[0]) if _groups(node) == shape[0] > 1 and shape[1] == 1 else 0
 
     def _is_dense(self, node: onnx.NodeProto) -> bool:
-        groups = next((one.i for one in node.attribute if one.name == "group"), 1)
-        return node.op_type == "Conv" and groups == 1 and node.input[1] in self._weights
+        return node.op_type == "Conv" and _groups(node) == 1 and node.input[1] in self._weights
 
     def _takers_of(self, values: set[str]) -> Iterator[onnx.NodeProto]:
         seen = set[str]()
@@ -137,3 +135,7 @@ class _Padding:
         width = [(0, more if i == axis else 0) for i in range(values.ndim)]
         padded = np.pad(values, width, constant_values=fill)
         self._weights[name].CopyFrom(numpy_helper.from_array(padded, name))
+
+
+def _groups(convolution: onnx.NodeProto) -> int:
+    return next((int(one.i) for one in convolution.attribute if one.name == "group"), 1)

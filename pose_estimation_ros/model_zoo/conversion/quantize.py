@@ -7,7 +7,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -29,6 +29,9 @@ from pose_estimation_ros.model_zoo.conversion.channel_padding import pad_depthwi
 from pose_estimation_ros.model_zoo.conversion.exporters import tool_versions
 from pose_estimation_ros.model_zoo.provenance import sha256_of, write_provenance
 from pose_estimation_ros.settings import DetectorOptions
+
+if TYPE_CHECKING:
+    import onnx
 
 _log = logging.getLogger(__name__)
 
@@ -129,7 +132,6 @@ def write_int8(
             "quantising needs onnx, which is not installed: pip install onnx"
         )
     import onnx
-    import onnxruntime
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     name = str(onnx.load(str(source)).graph.input[0].name)
@@ -145,14 +147,8 @@ def write_int8(
     logging.disable(logging.WARNING)  # the quantiser's advice on the root logger
     try:
         with tempfile.TemporaryDirectory() as folder:
-            # Weights stored as float16, and norms, are first folded into the convolutions.
             folded = Path(folder) / source.name
-            options = onnxruntime.SessionOptions()
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-            options.optimized_model_filepath = str(folded)
-            options.log_severity_level = 3
-            onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-            model = onnx.load(str(folded))
+            model = fold(source, folded)
             if pad_depthwise_channels(model):
                 onnx.save(model, str(folded))
             quantize_static(
@@ -166,7 +162,7 @@ def write_int8(
                 per_channel=_opset(source) >= 13,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                nodes_to_exclude=_last_convolutions(folded) if float_outputs else [],
+                nodes_to_exclude=_last_convolutions(model) if float_outputs else [],
             )
     except Exception as error:  # the quantiser may throw anything
         reason = " ".join(str(error).split())[:300]
@@ -175,14 +171,28 @@ def write_int8(
         logging.disable(logging.NOTSET)
 
 
-def _last_convolutions(path: Path) -> list[str]:
-    """The names of the convolutions from which an output is computed without a further one."""
-    import onnx
+def fold(source: Path, target: Path) -> onnx.ModelProto:
+    """Writes a .onnx model with its norms and weights in float16 folded into the convolutions.
 
-    graph = onnx.load(str(path)).graph
-    makers = {output: node for node in graph.node for output in node.output}
+    Returns:
+        What was written.
+    """
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    return onnx.load(str(target))
+
+
+def _last_convolutions(model: onnx.ModelProto) -> list[str]:
+    """The names of the convolutions from which an output is computed without a further one."""
+    makers = {output: node for node in model.graph.node for output in node.output}
     found, seen = list[str](), set[str]()
-    ahead = [output.name for output in graph.output]
+    ahead = [output.name for output in model.graph.output]
     while ahead:
         value = ahead.pop()
         node = makers.get(value)

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from pose_estimation_ros.model_zoo.conversion.channel_padding import (  # noqa: E402
     pad_depthwise_channels,
 )
+from pose_estimation_ros.model_zoo.conversion.quantize import fold  # noqa: E402
 
 CHANNELS = 40
 
@@ -107,12 +108,7 @@ def test_what_cannot_be_widened_stays(model: onnx.ModelProto, why: str) -> None:
 def test_the_embedded_networks_are_widened(
     name: str, shape: tuple[int, ...], count: int, tmp_path: Path
 ) -> None:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(tmp_path / "folded.onnx")
-    path = ROOT / "models" / f"{name}.onnx"
-    ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    model = onnx.load(tmp_path / "folded.onnx")
+    model = fold(ROOT / "models" / f"{name}.onnx", tmp_path / "folded.onnx")
     image = np.random.default_rng(2).integers(0, 256, shape, np.uint8)
     expected = answers(model, image)
     assert pad_depthwise_channels(model) == count

@@ -26,6 +26,7 @@ from pose_estimation_ros.io.demo_scene import SceneSource  # noqa: E402
 
 COMMAND = [sys.executable, "-m", "pose_estimation_ros.cli.main"]
 FRAMES = 24
+_ENDS_S = 60.0
 _NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 _video, _bag = partial(call, "video"), partial(call, "bag")
 
@@ -45,8 +46,15 @@ def cluster() -> Iterator[Any]:
     finally:
         started.shutdown()
         os.environ.pop("POSE_CLUSTER")
-    left = [process for process in psutil.process_iter() if _is_marked(process, mark)]
+    # A worker ends by itself once it misses its node, which a busy machine delays.
+    until = time.monotonic() + _ENDS_S
+    while (left := _marked(mark)) and time.monotonic() < until:
+        time.sleep(0.1)
     assert not left
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if _is_marked(process, mark)]
 
 
 def _is_marked(process: psutil.Process, mark: str) -> bool:

@@ -322,7 +322,7 @@ class PipelineOptions:
     min_pose_score: float = live(
         0.2,
         "Least mean joint score of a person; a new track needs a `score` of 1.5 times as much, "
-        "an existing one goes on from 0.75 times as much.",
+        "an existing one goes on from half as much.",
         low=0.0,
         high=1.0,
         flag=True,

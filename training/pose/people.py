@@ -26,12 +26,12 @@ MAX_SPREAD = 0.06 * BOX_IN_CROP  # px between its answers
 MIN_KNOWN = 4  # joints of a person that is shown
 # Of a batch. The person crops have the labels of depth.
 SHARES = {
-    "coco_train": 0.17,
-    "coco_more": 0.17,
-    "everyday": 0.25,
-    "more": 0.12,
+    "coco_train": 0.13,
+    "coco_more": 0.34,
+    "everyday": 0.18,
+    "more": 0.07,
     "pose_extra": 0.03,
-    "crops": 0.18,
+    "crops": 0.17,
     "empty": 0.04,
     "nobody": 0.04,
 }

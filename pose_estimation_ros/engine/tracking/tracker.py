@@ -20,7 +20,7 @@ from pose_estimation_ros.settings import TrackingOptions
 UNTRACKED_SCORE = 1.125
 # Likewise, the least mean of the joints' scores of somebody whose track goes on: who turns around,
 # or is half hidden for a moment, is still there.
-HELD_SCORE = 0.75
+HELD_SCORE = 0.5
 
 _NEAR_SIMILARITY = 0.3  # of boxes without overlap whose centres coincide
 # A camera that is slower than the re-entry time cannot tell that anybody was out of sight: a track

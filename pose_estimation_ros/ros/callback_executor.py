@@ -66,7 +66,9 @@ class CameraExecutor(Executor):
         What one of them still uses could not be destroyed, and rclpy itself does not wait for it.
         """
         self._pool.shutdown(wait=False, cancel_futures=True)
-        _, late = concurrent.futures.wait(list(self._handed_over.values()), timeout_sec)
+        # `wait` would wait for ever for what a pool cancels: that never counts as over to it.
+        begun = [run for run in self._handed_over.values() if not run.cancelled()]
+        _, late = concurrent.futures.wait(begun, timeout_sec)
         return bool(super().shutdown(timeout_sec)) and not late
 
     def _once(self, timeout_sec: Any | None, condition: Callable[[], bool]) -> None:

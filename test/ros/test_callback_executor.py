@@ -181,3 +181,26 @@ def test_shutdown_waits_for_what_runs_beside(spun: Spun) -> None:
     threading.Timer(0.1, let_go.set).start()
     assert spun.executor.shutdown(timeout_sec=20)
     assert over.is_set()
+
+
+def test_shutdown_does_not_wait_for_what_never_began(spun: Spun) -> None:
+    """With all threads taken, more is handed over; a pool cancels it without saying so."""
+    let_go = threading.Event()
+    begun: list[int] = []
+
+    def hold(message: Int64) -> None:
+        begun.append(message.data)
+        assert let_go.wait(20)
+
+    publishers = [
+        _publisher(spun, f"slow_{i}", hold, callback_group=SlowCallbackGroup()) for i in range(5)
+    ]
+    for i, publisher in enumerate(publishers):
+        publisher.publish(Int64(data=i))
+        spun.until(lambda i=i: len(begun) == min(i + 1, 4))
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        spun.executor.spin_once(timeout_sec=0.05)
+    threading.Timer(0.1, let_go.set).start()
+    assert spun.executor.shutdown(timeout_sec=20)
+    assert len(begun) == 4

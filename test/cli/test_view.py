@@ -65,7 +65,8 @@ def test_a_recording_holds_what_the_clip_shows(clip: Path, recorded: Rows) -> No
     for record, tracks, (points, persons, numbers) in zip(expected, ids, found, strict=True):
         assert tracks.tolist() == [pose["track_id"] for pose in record["poses"]]
         keypoints = np.array([pose["keypoints"] for pose in record["poses"]])
-        assert len(points) == (keypoints[..., 2] >= 0.2).sum() > 20
+        scores = keypoints[..., 2]  # rounded: 0.2 may be a little less
+        assert 20 < (scores > 0.2).sum() <= len(points) <= (scores >= 0.2).sum()
         assert np.abs(keypoints[persons, numbers, :2] - points).max() < 0.1
     persons = np.ravel(component(recorded, "/plots/camera/persons", "Scalars:scalars"))
     assert persons.tolist() == [len(record["poses"]) for record in expected]

@@ -125,8 +125,8 @@ def test_tasks_that_belong_to_no_entity_run(spun: Spun) -> None:
     assert spun.threads["task"] == threading.get_ident()
 
 
-def test_what_waits_for_a_thread_does_not_keep_the_executor_busy(spun: Spun) -> None:
-    """With all threads taken, one more callback is offered again and again; gently."""
+def _take_all_threads(spun: Spun, count: int) -> tuple[threading.Event, list[int]]:
+    """Holds `count` slow callbacks, of which four begin; what lets them go, and who has begun."""
     let_go = threading.Event()
     begun: list[int] = []
 
@@ -135,11 +135,18 @@ def test_what_waits_for_a_thread_does_not_keep_the_executor_busy(spun: Spun) -> 
         assert let_go.wait(20)
 
     publishers = [
-        _publisher(spun, f"slow_{i}", hold, callback_group=SlowCallbackGroup()) for i in range(6)
+        _publisher(spun, f"slow_{i}", hold, callback_group=SlowCallbackGroup())
+        for i in range(count)
     ]
     for i, publisher in enumerate(publishers):
         publisher.publish(Int64(data=i))
     spun.until(lambda: len(begun) == 4)
+    return let_go, begun
+
+
+def test_what_waits_for_a_thread_does_not_keep_the_executor_busy(spun: Spun) -> None:
+    """With all threads taken, one more callback is offered again and again; gently."""
+    let_go, begun = _take_all_threads(spun, 6)
     rounds, end = 0, time.monotonic() + 0.5
     while time.monotonic() < end:
         spun.executor.spin_once(timeout_sec=0.05)
@@ -185,19 +192,7 @@ def test_shutdown_waits_for_what_runs_beside(spun: Spun) -> None:
 
 def test_shutdown_does_not_wait_for_what_never_began(spun: Spun) -> None:
     """With all threads taken, more is handed over; a pool cancels it without saying so."""
-    let_go = threading.Event()
-    begun: list[int] = []
-
-    def hold(message: Int64) -> None:
-        begun.append(message.data)
-        assert let_go.wait(20)
-
-    publishers = [
-        _publisher(spun, f"slow_{i}", hold, callback_group=SlowCallbackGroup()) for i in range(5)
-    ]
-    for i, publisher in enumerate(publishers):
-        publisher.publish(Int64(data=i))
-        spun.until(lambda i=i: len(begun) == min(i + 1, 4))
+    let_go, begun = _take_all_threads(spun, 5)
     end = time.monotonic() + 0.5
     while time.monotonic() < end:
         spun.executor.spin_once(timeout_sec=0.05)

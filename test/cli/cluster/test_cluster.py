@@ -18,6 +18,7 @@ import psutil
 import pytest
 from calls import call
 from recordings import COMPRESSED, IMAGE, write_bag
+from stage import wait_for
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
@@ -47,10 +48,7 @@ def cluster() -> Iterator[Any]:
         started.shutdown()
         os.environ.pop("POSE_CLUSTER")
     # A worker ends by itself once it misses its node, which a busy machine delays.
-    until = time.monotonic() + _ENDS_S
-    while (left := _marked(mark)) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not left
+    wait_for(lambda: not _marked(mark), _ENDS_S, "processes of the cluster are left")
 
 
 def _marked(mark: str) -> list[psutil.Process]:
